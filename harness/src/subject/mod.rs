@@ -1,0 +1,11 @@
+//! Subjects: what is measured, and how the orchestrator talks to it.
+//!
+//! A *subject* is any executable that answers the [`protocol`]. This binary holds four: [`zokio`], [`tokio`] in two layouts, and
+//! the [`ceiling`] without any runtime. [`serve`] is the side inside the trial, [`spawn`] the side outside.
+
+pub mod ceiling;
+pub mod protocol;
+pub mod serve;
+pub mod spawn;
+pub mod tokio;
+pub mod zokio;

@@ -1,0 +1,1 @@
+//! Outside a trial: start, time out, kill, collect.

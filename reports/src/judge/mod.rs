@@ -1,0 +1,1 @@
+//! judge: see the module tree in ARCHITECTURE.md.

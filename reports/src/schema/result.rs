@@ -1,0 +1,381 @@
+//! `result.json`: what a run found. The field names are the public contract; see the JSON Schema (`zokio-bench schema result`).
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::host::HostProfile;
+use super::journal::CaseRole;
+use super::record::{HistogramPayload, Work, WorkerRecord};
+use super::validity::Validity;
+
+/// A whole run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunResult {
+    /// [`super::SCHEMA`].
+    pub schema: String,
+    /// [`super::SCHEMA_VERSION`].
+    pub schema_version: String,
+    /// Identity of the run.
+    pub run_id: String,
+    /// RFC 3339, UTC.
+    pub started_at: String,
+    /// Wall time in seconds; `null` when the run was killed.
+    pub duration_s: Option<f64>,
+    /// The seed of the plan.
+    pub seed: u64,
+    /// Every planned trial was run.
+    pub complete: bool,
+    /// May be quoted: complete, not `--quick`, release build, clean tree, no suspect row.
+    pub reportable: bool,
+    /// Why not.
+    pub not_reportable_because: Vec<String>,
+    /// The command line.
+    pub command: Vec<String>,
+    /// The tool.
+    pub tool: ToolInfo,
+    /// The suite.
+    pub suite: SuiteInfo,
+    /// The host.
+    pub host: HostProfile,
+    /// Bounds measured on this host at start.
+    pub calibration: BTreeMap<String, Option<f64>>,
+    /// How quiet the host was.
+    pub noise: NoiseInfo,
+    /// The rows.
+    pub cases: Vec<CaseResult>,
+    /// What follows.
+    pub verdict: RunVerdict,
+}
+
+/// The tool that measured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ToolInfo {
+    /// `zokio-bench`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Commit, where the build knew it.
+    pub git_sha: Option<String>,
+    /// Whether the tree had uncommitted changes, where the build knew it.
+    pub dirty: Option<bool>,
+    /// `release` or `debug`.
+    pub profile: String,
+    /// `rustc --version`.
+    pub rustc: Option<String>,
+}
+
+/// The suite that was run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SuiteInfo {
+    /// Its name.
+    pub name: String,
+    /// The question it answers.
+    pub question: String,
+    /// File name without its folder, or `built-in`.
+    pub file: String,
+    /// sha256 of the effective suite (hex).
+    pub sha256: String,
+}
+
+/// How quiet the host was while measuring.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NoiseInfo {
+    /// Highest share of the CPUs used by anything else in any trial.
+    pub foreign_cpu_share_max: Option<f64>,
+    /// Median of that share over the trials.
+    pub foreign_cpu_share_median: Option<f64>,
+    /// Highest share of stolen time.
+    pub steal_share_max: Option<f64>,
+    /// Median cache-line round trip, in nanoseconds.
+    pub core_state_median_ns: Option<f64>,
+    /// Trials repeated because the core state flipped.
+    pub repeated_trials: u32,
+}
+
+/// One case: a scenario at one matrix point.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CaseResult {
+    /// `tcp-rr/load.closed.users=64`.
+    pub id: String,
+    /// `tcp-rr`.
+    pub scenario: String,
+    /// Measured or control.
+    pub role: CaseRole,
+    /// The workload table's name.
+    pub workload: String,
+    /// Version of the workload's meaning.
+    pub workload_version: u32,
+    /// sha256 of what is compared.
+    pub workload_sha256: String,
+    /// The matrix point.
+    pub params: Map<String, Value>,
+    /// How we know that the work happened.
+    pub witness: String,
+    /// The metric that is compared.
+    pub primary_metric: String,
+    /// `warm`, `cold`, `direct` or `null`.
+    pub page_cache: Option<String>,
+    /// `together` or `apart`; rows of one are never ranked with rows of the other.
+    pub endpoints: String,
+    /// CPUs by role.
+    pub cpus: BTreeMap<String, Vec<u32>>,
+    /// One row per subject, in the order of the scenario.
+    pub subjects: Vec<SubjectResult>,
+    /// The first subject against each other, primary and CPU metrics.
+    pub comparisons: Vec<Comparison>,
+    /// Targets.
+    pub targets: Vec<TargetResult>,
+    /// Thresholds.
+    pub thresholds: Vec<ThresholdResult>,
+}
+
+/// One subject in one case.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SubjectResult {
+    /// `zokio`, `tokio`, …
+    pub subject: String,
+    /// Its version.
+    pub version: String,
+    /// How it was built.
+    pub build: BuildInfo,
+    /// `io_uring`, `epoll`, `kqueue`, `iocp` or `none`.
+    pub driver: String,
+    /// Why this driver, when it is not the preferred one.
+    pub driver_reason: Option<String>,
+    /// Effective configuration.
+    pub config: Map<String, Value>,
+    /// Guards.
+    pub validity: Validity,
+    /// Sums over the counted trials.
+    pub work: Work,
+    /// Metrics.
+    pub metrics: Vec<Metric>,
+    /// Merged distributions.
+    pub histograms: Vec<HistogramResult>,
+    /// CPU per operation.
+    pub cpu: CpuPerOperation,
+    /// Median over trials of the peak resident set, all processes of the subject under test.
+    pub rss_peak_bytes: Option<u64>,
+    /// What the runtime told of itself.
+    pub runtime: RuntimeInfo,
+}
+
+/// How a subject was built.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BuildInfo {
+    /// `rustc --version`.
+    pub rustc: Option<String>,
+    /// `release` or `debug`.
+    pub profile: String,
+    /// `RUSTFLAGS`.
+    pub flags: Option<String>,
+    /// Cargo features.
+    #[serde(default)]
+    pub features: Vec<String>,
+    /// Global allocator.
+    pub allocator: Option<String>,
+    /// sha256 of the lock file.
+    pub lock_sha256: Option<String>,
+    /// sha256 of the executable.
+    pub binary_sha256: Option<String>,
+}
+
+/// One metric of one subject.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Metric {
+    /// Metric id of the design.
+    pub id: String,
+    /// `1/s`, `ns`, `B`, `B/s`, `1`.
+    pub unit: String,
+    /// Which way is better.
+    pub better: Better,
+    /// Median over trials.
+    pub value: Option<f64>,
+    /// Interval of the median.
+    pub ci: Option<Interval>,
+    /// Trials behind it.
+    pub n: u32,
+    /// One value per counted trial, in time order.
+    pub trials: Vec<Option<f64>>,
+}
+
+/// Which way is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Better {
+    /// Rates.
+    Higher,
+    /// Times, bytes, errors.
+    Lower,
+}
+
+/// A confidence interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Interval {
+    /// 0.95.
+    pub level: f64,
+    /// Lower end.
+    pub lo: f64,
+    /// Upper end.
+    pub hi: f64,
+}
+
+/// A merged distribution.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HistogramResult {
+    /// `service_time`, …
+    pub id: String,
+    /// `ns`.
+    pub unit: String,
+    /// Samples.
+    pub count: u64,
+    /// Quantiles; `null` below the samples they need.
+    pub percentiles: Percentiles,
+    /// Encoding of the payload.
+    pub encoding: String,
+    /// The merged histogram.
+    pub payload: String,
+}
+
+impl HistogramResult {
+    /// The transport form.
+    pub fn as_payload(&self) -> HistogramPayload {
+        HistogramPayload { id: self.id.clone(), unit: self.unit.clone(), encoding: self.encoding.clone(), payload: self.payload.clone() }
+    }
+}
+
+/// Quantiles of a distribution.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Percentiles {
+    /// Median.
+    pub p50: Option<f64>,
+    /// 90 %.
+    pub p90: Option<f64>,
+    /// 99 %.
+    pub p99: Option<f64>,
+    /// 99.9 %; needs 10,000 samples.
+    pub p999: Option<f64>,
+    /// Largest.
+    pub max: Option<f64>,
+}
+
+/// CPU time per successful operation, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CpuPerOperation {
+    /// Of the client; `null` when one process is both ends.
+    pub client_ns_per_op: Option<f64>,
+    /// Of the server; `null` when one process is both ends.
+    pub server_ns_per_op: Option<f64>,
+    /// Of all.
+    pub total_ns_per_op: Option<f64>,
+}
+
+/// What the runtime told of itself in the last counted trial.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RuntimeInfo {
+    /// Workers.
+    pub workers: Vec<WorkerRecord>,
+    /// Counters, summed over the counted trials.
+    pub counters: BTreeMap<String, u64>,
+}
+
+/// The first subject against another.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Comparison {
+    /// Metric id.
+    pub metric: String,
+    /// The first subject.
+    pub subject: String,
+    /// The other.
+    pub against: String,
+    /// subject / against, of the raw values.
+    pub ratio: Option<f64>,
+    /// Interval of the ratio.
+    pub ci: Option<Interval>,
+    /// Exact Wilcoxon p, after Holm over the primary metrics of the run; `null` for other metrics.
+    pub p: Option<f64>,
+    /// Pairs behind it.
+    pub n: u32,
+    /// What follows.
+    pub verdict: Verdict,
+}
+
+/// Outcome of a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The first subject is better.
+    Better,
+    /// No difference that matters.
+    Same,
+    /// The first subject is worse.
+    Worse,
+    /// Cannot tell: too few pairs, too much noise, or an invalid row.
+    Inconclusive,
+}
+
+/// A target, and how far it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TargetResult {
+    /// The subject judged.
+    pub subject: String,
+    /// Metric id.
+    pub metric: String,
+    /// `historical`, `published` or `relative`.
+    pub kind: String,
+    /// The figure, or the least ratio of a relative target.
+    pub value: f64,
+    /// Source, or `at least 0.98 of ceiling, same run`.
+    pub source: String,
+    /// The host of the figure; `null` where the source names none.
+    pub host: Option<String>,
+    /// Whether it may be compared at all (relative targets only).
+    pub comparable: bool,
+    /// observed / value for figures; the ratio reached (its unfavourable end in `ratio_unfavourable`) for relative ones.
+    pub ratio: Option<f64>,
+    /// The unfavourable end of the ratio's interval; relative targets only.
+    pub ratio_unfavourable: Option<f64>,
+    /// Reached; `null` where not comparable or not measured.
+    pub reached: Option<bool>,
+}
+
+/// A threshold, and what was seen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ThresholdResult {
+    /// The subject judged.
+    pub subject: String,
+    /// Metric id.
+    pub metric: String,
+    /// `==`, `<`, …
+    pub op: String,
+    /// The limit.
+    pub value: f64,
+    /// What was seen: the interval's unfavourable end where there is one.
+    pub observed: Option<f64>,
+    /// Held; `null` where the row was not measured.
+    pub passed: Option<bool>,
+    /// What a miss does.
+    pub severity: Severity,
+}
+
+/// What a missed threshold does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Exit code 1.
+    Fail,
+    /// A warning.
+    Warn,
+}
+
+/// What follows from the whole run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunVerdict {
+    /// As in [`crate::exit`], without `--strict`.
+    pub exit_code: u8,
+    /// One line.
+    pub summary: String,
+}

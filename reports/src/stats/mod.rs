@@ -1,0 +1,1 @@
+//! stats: see the module tree in ARCHITECTURE.md.

@@ -1,0 +1,1 @@
+//! Quantities with their units: parse and print, no arithmetic across kinds.

@@ -1,0 +1,1 @@
+//! NUMA nodes, cache groups and pinning: libhwloc or /sys behind one type.
