@@ -50,6 +50,11 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> impl std::ops::DerefMut<Target = T> +
     }
 }
 
+/// As [`lock`], for a lock that no model looks at.
+pub(crate) fn lock_std<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 /// A pointer to a value that lives on this thread's stack, for a thread-local that must cost one load.
 ///
 /// The value is set for the length of one call and taken back when it ends, also by a panic; it can only be borrowed inside a closure.

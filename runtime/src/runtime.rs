@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::pin;
-use std::sync::{Arc, Barrier, Condvar, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Barrier, Condvar, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, JoinHandle as ThreadHandle, Thread};
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use crossbeam_deque::Worker as Queue;
 use crate::config::RuntimeConfig;
 use crate::driver::{self, DriverConfig, DriverReport};
 use crate::metrics::{RuntimeMetrics, WorkerMetrics};
-use crate::primitives::lock;
+use crate::primitives::lock_std;
 use crate::scheduler::Shared;
 use crate::scheduler::context::{self, Current, OutsideContext};
 use crate::scheduler::worker::{self, WorkerSetup};
@@ -88,7 +88,7 @@ impl Runtime {
     fn start_worker(&self, setup: WorkerSetup, started: mpsc::Sender<io::Result<()>>) -> io::Result<()> {
         let (alive, cpu) = (self.alive.clone(), self.shared.config.pin_workers.as_ref().map(|cpus| cpus[setup.index % cpus.len()]));
         let name = format!("{}-{}", self.shared.config.thread_name, setup.index);
-        *lock(&alive.count) += 1;
+        *lock_std(&alive.count) += 1;
         let spawned = thread::Builder::new().name(name).spawn({
             let alive = alive.clone();
             move || {
@@ -102,9 +102,9 @@ impl Runtime {
             }
         });
         match spawned {
-            Ok(thread) => lock(&self.threads).push(thread),
+            Ok(thread) => lock_std(&self.threads).push(thread),
             Err(error) => {
-                *lock(&alive.count) -= 1;
+                *lock_std(&alive.count) -= 1;
                 return Err(error);
             }
         }
@@ -205,12 +205,12 @@ impl Runtime {
     pub fn shutdown_timeout(self, limit: Duration) -> bool {
         self.shared.close();
         let deadline = Instant::now() + limit;
-        let mut count = self.alive.count.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut count = lock_std(&self.alive.count);
         while *count != 0 {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 drop(count);
-                lock(&self.threads).clear();
+                lock_std(&self.threads).clear();
                 return false;
             }
             count = self.alive.changed.wait_timeout(count, left).map_or_else(|poisoned| poisoned.into_inner().0, |(count, _)| count);
@@ -222,7 +222,7 @@ impl Runtime {
 impl Drop for Runtime {
     fn drop(&mut self) {
         self.shared.close();
-        for thread in lock(&self.threads).drain(..) {
+        for thread in lock_std(&self.threads).drain(..) {
             // A runtime that is dropped by one of its own tasks cannot wait for that task's thread.
             if thread.thread().id() != thread::current().id() {
                 let _ = thread.join();
@@ -247,7 +247,7 @@ impl Drop for Leaves {
             eprintln!("zokio: a worker thread panicked outside of a task; the process cannot go on");
             std::process::abort();
         }
-        *lock(&self.0.count) -= 1;
+        *lock_std(&self.0.count) -= 1;
         self.0.changed.notify_all();
     }
 }

@@ -12,7 +12,7 @@ use crate::config::RuntimeConfig;
 use crate::driver::{DriverReport, Remote};
 use crate::mem::slab::Slab;
 use crate::metrics::WorkerCounters;
-use crate::primitives::lock;
+use crate::primitives::lock_std;
 use crate::task::JoinHandle;
 use crate::task::raw::{self, ANY_WORKER, TaskRef};
 use crate::time::TimerShard;
@@ -80,7 +80,7 @@ pub(crate) struct Inbox {
 
 impl Inbox {
     fn push(&self, task: TaskRef) {
-        let mut tasks = lock(&self.tasks);
+        let mut tasks = lock_std(&self.tasks);
         tasks.push(task);
         self.length.store(tasks.len(), Ordering::SeqCst);
     }
@@ -95,7 +95,7 @@ impl Inbox {
         if self.is_empty() {
             return Vec::new();
         }
-        let mut tasks = lock(&self.tasks);
+        let mut tasks = lock_std(&self.tasks);
         self.length.store(0, Ordering::SeqCst);
         std::mem::take(&mut *tasks)
     }
@@ -112,7 +112,7 @@ impl Shared {
             closing: AtomicBool::new(false),
             next_home: AtomicUsize::new(0),
         });
-        *lock(&shared.outside) = Some(Slab::new(SlabOwner { shared: shared.clone() }));
+        *lock_std(&shared.outside) = Some(Slab::new(SlabOwner { shared: shared.clone() }));
         shared
     }
 
@@ -142,7 +142,7 @@ impl Shared {
         F::Output: Send + 'static,
     {
         let (entry, handle) = {
-            let mut outside = lock(&self.outside);
+            let mut outside = lock_std(&self.outside);
             // Under the lock: the shutdown takes it after it closed, so it sees every task that is born here.
             match outside.as_mut().filter(|_| !self.is_closing()) {
                 Some(slab) => raw::spawn_into(slab, future, affinity),
@@ -197,10 +197,10 @@ impl Shared {
     /// Called when no worker polls any more.
     pub(crate) fn cancel_outside(&self) -> bool {
         // Not under the lock: a future's destructor may spawn.
-        let tasks = lock(&self.outside).as_ref().map(raw::live_tasks).unwrap_or_default();
+        let tasks = lock_std(&self.outside).as_ref().map(raw::live_tasks).unwrap_or_default();
         let all_complete = cancel_all(tasks);
         if all_complete {
-            let slab = lock(&self.outside).take();
+            let slab = lock_std(&self.outside).take();
             drop(slab);
         }
         all_complete

@@ -5,6 +5,9 @@
 
 mod error;
 mod join;
+#[cfg(all(test, zokio_loom))]
+#[expect(unsafe_code, reason = "cells of loom are accessed through raw pointers")]
+mod models;
 pub(crate) mod raw;
 pub(crate) mod state;
 mod yield_now;

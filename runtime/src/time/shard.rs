@@ -1,11 +1,12 @@
 //! The timers of one worker: its wheel, behind a lock that is all but uncontended.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::wheel::{Key, Wheel};
-use crate::primitives::{Mutex, lock};
+use crate::primitives::lock_std;
 
 /// Length of a tick as a power of two in nanoseconds: 2^16 ns is 65.5 µs, the most a timer is late by rounding.
 const TICK_BITS: u32 = 16;
@@ -46,7 +47,7 @@ impl TimerShard {
     /// Adds a timer; the second value says that the owner sleeps past it and must be woken.
     pub(crate) fn insert(&self, deadline: Instant, waker: Waker) -> (Key, bool) {
         let tick = self.tick_at_or_after(deadline);
-        let mut inner = lock(&self.inner);
+        let mut inner = lock_std(&self.inner);
         let key = inner.wheel.insert(tick, waker);
         self.publish(&inner.wheel);
         (key, tick < inner.sleeps_until)
@@ -54,13 +55,13 @@ impl TimerShard {
 
     /// Gives a live timer another waker; false when it has fired.
     pub(crate) fn update(&self, key: Key, waker: &Waker) -> bool {
-        lock(&self.inner).wheel.update(key, waker)
+        lock_std(&self.inner).wheel.update(key, waker)
     }
 
     /// Removes a timer.
     pub(crate) fn cancel(&self, key: Key) {
         let waker = {
-            let mut inner = lock(&self.inner);
+            let mut inner = lock_std(&self.inner);
             let waker = inner.wheel.cancel(key);
             self.publish(&inner.wheel);
             waker
@@ -78,14 +79,14 @@ impl TimerShard {
         if self.next.load(Ordering::Relaxed) > tick {
             return;
         }
-        let mut inner = lock(&self.inner);
+        let mut inner = lock_std(&self.inner);
         inner.wheel.advance(tick, wakers);
         self.publish(&inner.wheel);
     }
 
     /// The owner goes to sleep: when it must be awake again.
     pub(crate) fn before_sleep(&self) -> Option<Instant> {
-        let mut inner = lock(&self.inner);
+        let mut inner = lock_std(&self.inner);
         let next = inner.wheel.next_tick();
         inner.sleeps_until = next.unwrap_or(u64::MAX);
         next.map(|tick| self.origin + Duration::from_nanos(tick << TICK_BITS))
@@ -93,7 +94,7 @@ impl TimerShard {
 
     /// The owner is awake.
     pub(crate) fn after_sleep(&self) {
-        lock(&self.inner).sleeps_until = 0;
+        lock_std(&self.inner).sleeps_until = 0;
     }
 
     fn publish(&self, wheel: &Wheel) {
