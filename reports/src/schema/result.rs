@@ -122,6 +122,9 @@ pub struct CaseResult {
     pub endpoints: String,
     /// CPUs by role.
     pub cpus: BTreeMap<String, Vec<u32>>,
+    /// Operations outstanding at any time in a closed loop; `null` otherwise.
+    #[serde(default)]
+    pub users: Option<u64>,
     /// One row per subject, in the order of the scenario.
     pub subjects: Vec<SubjectResult>,
     /// The first subject against each other, primary and CPU metrics.
@@ -161,6 +164,26 @@ pub struct SubjectResult {
     pub rss_peak_bytes: Option<u64>,
     /// What the runtime told of itself.
     pub runtime: RuntimeInfo,
+    /// The counted trials in time order; entry k belongs to entry k of every [`Metric::trials`].
+    #[serde(default)]
+    pub trials: Vec<TrialPoint>,
+}
+
+/// When and under what a counted trial ran; what pairs it with the trials of other subjects.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TrialPoint {
+    /// Start of the trial, in nanoseconds since the start of the run.
+    pub at_ns: u64,
+    /// Block of the interleaved order.
+    pub block: u32,
+    /// Half of the block: trials of two subjects with the same block and half are a pair.
+    pub half: u32,
+    /// How often the trial was repeated before it counted.
+    pub attempt: u32,
+    /// Cache-line round trip between the CPUs used, mean of before and after, in nanoseconds.
+    pub core_state_ns: Option<f64>,
+    /// Why there is no record (`crash: …`); `null` when there is one.
+    pub failure: Option<String>,
 }
 
 /// How a subject was built.
@@ -299,6 +322,9 @@ pub struct Comparison {
     pub p: Option<f64>,
     /// Pairs behind it.
     pub n: u32,
+    /// Pairs left out because the two trials ran in different core states, or one of them gave no number.
+    #[serde(default)]
+    pub pairs_left_out: u32,
     /// What follows.
     pub verdict: Verdict,
 }
