@@ -6,6 +6,7 @@
 //! [`journal`] is what happened, [`result`] what follows from it; [`record`] is the part a subject writes itself. The JSON Schema
 //! of a result is made from these types: [`result_schema`].
 
+pub mod comparison;
 pub mod histogram;
 pub mod host;
 pub mod journal;
