@@ -95,7 +95,7 @@ pub fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -152,6 +152,8 @@ impl fmt::Display for Share {
             0.0 => "0 %".into(),
             tiny if tiny < 0.01 => "<0.01 %".into(),
             small if small < 10.0 => format!("{percent:.2} %"),
+            // Never rounded up to the whole: one failure in a million is not "100 %".
+            nearly if (99.95..100.0).contains(&nearly) => ">99.9 %".into(),
             _ => format!("{percent:.1} %"),
         })
     }
@@ -194,7 +196,7 @@ mod tests {
 
     #[test]
     fn quantities_read_as_people_write_them() {
-        let cases: [(&dyn fmt::Display, &str); 18] = [
+        let cases: [(&dyn fmt::Display, &str); 20] = [
             (&PerSecond(12_345.0), "12.3 k/s"),
             (&PerSecond(999_960.0), "1.00 M/s"),
             (&PerSecond(950.0), "950 /s"),
@@ -211,6 +213,8 @@ mod tests {
             (&Ratio(35.2), "35.2×"),
             (&Share(0.001), "0.10 %"),
             (&Share(0.0), "0 %"),
+            (&Share(0.999_999), ">99.9 %"),
+            (&Share(1.0), "100.0 %"),
             (&Nanos(f64::INFINITY), ABSENT),
             (&Ratio(f64::NAN), ABSENT),
         ];

@@ -11,7 +11,7 @@
 //!  RunResult ──▶ verdict: exit code and one line
 //! ```
 //!
-//! Where next: [`summarize()`] for the order of the steps, [`mod@guards`] for what makes a row invalid, [`compare`] for the statistics.
+//! Where next: [`summarize()`] for the order of the steps, `guards` for what makes a row invalid, [`compare`] for the statistics.
 
 pub mod calibration;
 pub mod compare;

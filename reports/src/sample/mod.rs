@@ -6,12 +6,14 @@
 mod header;
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde_json::{Map, json};
 
 use crate::schema::histogram::{self, Histogram};
 use crate::schema::journal::*;
 use crate::schema::record::{CpuTime, TrialRecord, WarmupRecord, Work, WorkerRecord};
+use crate::schema::result::RunResult;
 
 /// A whole journal.
 #[derive(Clone, Debug)]
@@ -19,6 +21,12 @@ pub(crate) struct Journal {
     pub(crate) header: RunHeader,
     pub(crate) trials: Vec<JournalTrial>,
     pub(crate) end: Option<RunEnd>,
+}
+
+/// The result of [`Journal::full`], judged once.
+pub(crate) fn full_result() -> &'static RunResult {
+    static ONCE: LazyLock<RunResult> = LazyLock::new(|| Journal::full().summarize());
+    &ONCE
 }
 
 const SUBJECTS: [&str; 4] = ["zokio", "tokio", "tokio-ct", "ceiling"];
@@ -87,22 +95,26 @@ const SHAPES: [Shape; 5] = [
 impl Journal {
     /// The whole sample.
     pub(crate) fn full() -> Self {
-        Self::of(&SHAPES)
+        static ONCE: LazyLock<Journal> = LazyLock::new(|| Journal::of(&SHAPES));
+        ONCE.clone()
     }
 
     /// `tcp-rr` with 64 users, both ends in one process.
     pub(crate) fn round_trips() -> Self {
-        Self::of(&SHAPES[..1])
+        static ONCE: LazyLock<Journal> = LazyLock::new(|| Journal::of(&SHAPES[..1]));
+        ONCE.clone()
     }
 
     /// `tcp-rr` with a client process of its own.
     pub(crate) fn apart() -> Self {
-        Self::of(&SHAPES[1..2])
+        static ONCE: LazyLock<Journal> = LazyLock::new(|| Journal::of(&SHAPES[1..2]));
+        ONCE.clone()
     }
 
     /// The control `sleep-floor`.
     pub(crate) fn sleeps() -> Self {
-        Self::of(&SHAPES[4..])
+        static ONCE: LazyLock<Journal> = LazyLock::new(|| Journal::of(&SHAPES[4..]));
+        ONCE.clone()
     }
 
     fn of(shapes: &[Shape]) -> Self {
@@ -122,7 +134,7 @@ impl Journal {
     }
 
     /// The result, by the real judge.
-    pub(crate) fn summarize(&self) -> crate::schema::result::RunResult {
+    pub(crate) fn summarize(&self) -> RunResult {
         crate::judge::summarize(&self.header, &self.trials, self.end.as_ref())
     }
 

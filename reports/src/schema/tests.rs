@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::result_schema;
-use crate::sample::Journal;
+use crate::sample::{Journal, full_result};
 use crate::schema::journal::{JournalLine, Outcome};
 
 fn errors(result: &Value) -> Vec<String> {
@@ -12,7 +12,7 @@ fn errors(result: &Value) -> Vec<String> {
 }
 
 fn sample() -> Value {
-    serde_json::to_value(Journal::full().summarize()).unwrap()
+    serde_json::to_value(full_result()).unwrap()
 }
 
 #[test]

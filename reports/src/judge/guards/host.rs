@@ -61,7 +61,7 @@ pub(super) fn core_state(row: &Row<'_>) -> Option<Finding> {
         };
         let factor = before.max(after) / before.min(after);
         let detail = format!("a cache-line round trip took {} before and {} after", Nanos(before), Nanos(after));
-        let flipped = !(factor <= CORE_STATE_FACTOR);
+        let flipped = factor > CORE_STATE_FACTOR || factor.is_nan();
         if flipped { Finding::suspect(format!("{detail}: the virtual CPUs were moved")) } else { Finding::pass(detail) }
             .with(factor, CORE_STATE_FACTOR)
     }))
