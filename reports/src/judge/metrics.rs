@@ -132,11 +132,11 @@ fn times(row: &Row<'_>, id: &str) -> Vec<Metric> {
             let trials = of_trial(&|histogram| histogram::supported_quantile(histogram, *q));
             let every_trial_supports_it = row.recorded().count() == trials.iter().flatten().count();
             let metric = summarized(&format!("{id}_ns_{name}"), "ns", Better::Lower, trials);
-            if every_trial_supports_it { metric } else { Metric { value: histogram::supported_quantile(&merged, *q), ci: None, ..metric } }
+            if every_trial_supports_it { metric } else { Metric { value: histogram::supported_quantile(merged, *q), ci: None, ..metric } }
         })
         .collect();
     let maxima = of_trial(&|histogram| (!histogram.is_empty()).then(|| histogram.max() as f64));
-    let largest = histogram::percentiles(&merged).max;
+    let largest = histogram::percentiles(merged).max;
     metrics.push(Metric { value: largest, ci: None, ..summarized(&format!("{id}_ns_max"), "ns", Better::Lower, maxima) });
     metrics
 }

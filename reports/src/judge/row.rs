@@ -1,6 +1,6 @@
 //! A row under judgement: one subject in one case, with the trials that count and nothing computed twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::schema::histogram::{self, Histogram, HistogramError};
@@ -17,6 +17,8 @@ pub(super) struct Row<'a> {
     pub(super) about: Option<&'a SubjectHeader>,
     /// Counted trials, in time order, with and without a record.
     pub(super) trials: Vec<CountedTrial<'a>>,
+    /// Each distribution over all trials, merged once.
+    merged: BTreeMap<String, Result<Option<Histogram<u64>>, HistogramError>>,
 }
 
 /// One trial that counts.
@@ -40,13 +42,12 @@ impl<'a> Row<'a> {
         let mut counted: Vec<&JournalTrial> =
             trials.iter().filter(|trial| trial.counted && trial.case == case.id && trial.subject == subject).collect();
         counted.sort_by_key(|trial| trial.at_ns);
-        Self {
-            header,
-            case,
-            subject,
-            about: header.subjects.iter().find(|about| about.subject == subject),
-            trials: counted.into_iter().map(CountedTrial::new).collect(),
-        }
+        let about = header.subjects.iter().find(|about| about.subject == subject);
+        let trials: Vec<CountedTrial<'_>> = counted.into_iter().map(CountedTrial::new).collect();
+        let decoded = || trials.iter().filter_map(|trial| trial.histograms.as_ref().ok());
+        let ids: BTreeSet<&String> = decoded().flat_map(BTreeMap::keys).collect();
+        let merged = ids.into_iter().map(|id| (id.clone(), histogram::merge(decoded().filter_map(|all| all.get(id))))).collect();
+        Self { header, case, subject, about, trials, merged }
     }
 
     /// The counted trials that gave a record.
@@ -62,9 +63,9 @@ impl<'a> Row<'a> {
         })
     }
 
-    /// The distribution `id` over all trials.
-    pub(super) fn merged(&self, id: &str) -> Result<Option<Histogram<u64>>, HistogramError> {
-        histogram::merge(self.recorded().filter_map(|trial| trial.histograms?.get(id)))
+    /// The distribution `id` over all trials; `None` where no trial has it.
+    pub(super) fn merged(&self, id: &str) -> Result<Option<&Histogram<u64>>, &HistogramError> {
+        self.merged.get(id).map_or(Ok(None), |merged| merged.as_ref().map(Option::as_ref))
     }
 
     /// CPUs the case was given over all roles, or as many as the host allows where placement is free; at least 1.

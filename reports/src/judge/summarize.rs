@@ -115,13 +115,13 @@ fn histograms(row: &Row<'_>) -> Vec<HistogramResult> {
     }
     let merged = |id: &str, unit: &str| -> Option<HistogramResult> {
         // What cannot be merged has its check in `work-done`.
-        let histogram: Histogram<u64> = row.merged(id).ok()??;
-        let payload = histogram::encode(id, unit, &histogram).ok()?;
+        let histogram: &Histogram<u64> = row.merged(id).ok()??;
+        let payload = histogram::encode(id, unit, histogram).ok()?;
         Some(HistogramResult {
             id: id.into(),
             unit: unit.into(),
             count: histogram.len(),
-            percentiles: histogram::percentiles(&histogram),
+            percentiles: histogram::percentiles(histogram),
             encoding: payload.encoding,
             payload: payload.payload,
         })

@@ -120,6 +120,17 @@ mod tests {
     }
 
     #[test]
+    fn absurd_records_still_make_a_page() {
+        let mut journal = Journal::round_trips();
+        journal.each("zokio", |record, _| record.elapsed_ns = 0);
+        journal.each("tokio", |record, _| (record.work.ok, record.elapsed_ns) = (u64::MAX, 1));
+        journal.each("ceiling", |record, _| record.histograms.clear());
+        let page = page(&[journal.summarize()]);
+        assert!(!page.contains("NaN") && !page.contains("inf ") && !page.contains("\"inf"));
+        assert!(page.contains("no rate follows"));
+    }
+
+    #[test]
     fn several_results_share_one_page() {
         let page = page(&[Journal::round_trips().summarize(), Journal::apart().summarize()]);
         assert!(page.contains("href=\"#run1\"") && page.contains("id=\"run1\""));
