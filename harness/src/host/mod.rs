@@ -1,1 +1,3 @@
 //! host
+mod cpu_shares;
+pub mod noise;
