@@ -84,10 +84,15 @@ impl HostFiles {
         self.notes.push(note.into());
     }
 
-    /// Notes that `fact` is not in any place it could be in.
+    /// Notes that `fact` is not in any of the `places` (paths, the first decides) it could be in.
     pub fn nowhere(&mut self, fact: &str, places: &str) {
-        self.absent.insert(fact.to_owned());
+        self.absent_below(fact, places);
         self.note(format!("{fact}: {places}: not found"));
+    }
+
+    /// Records that the host is known not to have `fact`, where that needs no note (a control group without a limit).
+    pub fn known_absent(&mut self, fact: &str) {
+        self.absent.insert(fact.to_owned());
     }
 
     /// The notes so far.
@@ -101,12 +106,18 @@ impl HostFiles {
     }
 
     fn missing(&mut self, fact: &str, path: &str, error: &io::Error) {
-        // A file that is not there is knowledge only where its file system is.
-        let file_system = path.split('/').nth(1).unwrap_or("");
-        if error.kind() == io::ErrorKind::NotFound && !self.names(file_system).is_empty() {
-            self.absent.insert(fact.to_owned());
+        if error.kind() == io::ErrorKind::NotFound {
+            self.absent_below(fact, path);
         }
         self.note(format!("{fact}: {path}: {}", reason(error)));
+    }
+
+    /// A file that is not there is knowledge only where its file system is.
+    fn absent_below(&mut self, fact: &str, path: &str) {
+        let file_system = path.split('/').nth(1).unwrap_or("");
+        if !self.names(file_system).is_empty() {
+            self.absent.insert(fact.to_owned());
+        }
     }
 
     fn read(&self, path: &str) -> io::Result<String> {
