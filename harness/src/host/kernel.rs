@@ -90,8 +90,10 @@ fn preemption(files: &mut HostFiles) -> Option<String> {
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn libc_version(_files: &mut HostFiles) -> Option<String> {
-    // SAFETY: the function takes nothing and returns a static, NUL-terminated string.
-    let version = unsafe { std::ffi::CStr::from_ptr(libc::gnu_get_libc_version()) };
+    // SAFETY: the function takes nothing and touches nothing.
+    let version = unsafe { libc::gnu_get_libc_version() };
+    // SAFETY: what it returns is a static, NUL-terminated string.
+    let version = unsafe { std::ffi::CStr::from_ptr(version) };
     Some(format!("glibc {}", version.to_string_lossy()))
 }
 

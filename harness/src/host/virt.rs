@@ -124,9 +124,12 @@ mod tests {
     use super::super::files::TestTree;
     use super::*;
 
+    /// What the host is, its files, and what is told of it.
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], Option<&'a str>);
+
     #[test]
     fn hosts_are_told_apart_by_their_marks() {
-        let cases: [(&str, &[(&str, &str)], Option<&str>); 10] = [
+        let cases: [Case; 10] = [
             ("a real x86 machine", &[("proc/cpuinfo", "flags\t\t: fpu vme sse2")], Some("none")),
             ("a guest without DMI", &[("proc/cpuinfo", "flags\t\t: fpu hypervisor")], Some("hypervisor of unknown kind")),
             ("a guest with DMI", &[("proc/cpuinfo", "flags: hypervisor"), ("sys/class/dmi/id/sys_vendor", "QEMU")], Some("qemu")),
