@@ -69,6 +69,7 @@ fn by_processor(_files: &HostFiles) -> Option<String> {
     None
 }
 
+#[cfg(any(target_arch = "x86_64", test))]
 fn name_of_signature(signature: &[u8]) -> Option<String> {
     let text: String = signature.iter().filter(|byte| byte.is_ascii_graphic()).map(|&byte| char::from(byte)).collect();
     let names = [
