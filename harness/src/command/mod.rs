@@ -1,1 +1,2 @@
 //! command
+pub mod host;
