@@ -1,1 +1,5 @@
-//! command
+//! One file per subcommand: glue between the parts, no logic of its own.
+
+pub mod check;
+pub mod list;
+pub mod schema;

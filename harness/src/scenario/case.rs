@@ -44,8 +44,11 @@ pub(crate) fn build(scenario: &Table, point: &Point, workload: &str, at: &Span, 
         targets.extend(targets::published(primary_metric));
     }
     let runtime: Map<String, Json> = scenario.get("runtime").and_then(Node::table).map(Table::to_json).unwrap_or_default();
-    if let Some(node) = scenario.get("runtime").and_then(Node::table).and_then(|table| table.entries.iter().find(|e| e.node.to_json().is_null())) {
-        findings.push(Diagnostic::new(&node.node.span, "not a value that a runtime can be told").label("infinite, not a number, or too large"));
+    if let Some(node) =
+        scenario.get("runtime").and_then(Node::table).and_then(|table| table.entries.iter().find(|e| e.node.to_json().is_null()))
+    {
+        findings
+            .push(Diagnostic::new(&node.node.span, "not a value that a runtime can be told").label("infinite, not a number, or too large"));
     }
     CaseSpec {
         id: point.id(id),

@@ -18,9 +18,9 @@ use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet, render
 use super::source::Span;
 
 /// More mistakes than this are counted, not shown.
-pub const SHOWN_MAX: usize = 50;
+pub(crate) const SHOWN_MAX: usize = 50;
 /// More mistakes than this are not even counted.
-pub const COLLECTED_MAX: usize = 1_000;
+pub(crate) const COLLECTED_MAX: usize = 1_000;
 /// The label of what is not there; after a syntax error it may only seem so.
 pub(crate) const MISSING: &str = "missing here";
 /// A longer source line is shown in part.
@@ -131,7 +131,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// All mistakes as text, in the order given; at most [`SHOWN_MAX`], the rest is counted.
+/// All mistakes as text, in the order given; at most 50, the rest is counted.
 pub fn render(diagnostics: &[Diagnostic]) -> String {
     let renderer = Renderer::plain().decor_style(DecorStyle::Ascii);
     let mut text = String::new();

@@ -36,7 +36,9 @@ fn check_kinds(target: &Table, node: &Node, findings: &mut Findings) {
             }
         }
         [] => findings.push(
-            Diagnostic::new(&node.span, "the target has no kind").label("nothing to reach").help(format!("give one of {}", list(TARGET_KINDS))),
+            Diagnostic::new(&node.span, "the target has no kind")
+                .label("nothing to reach")
+                .help(format!("give one of {}", list(TARGET_KINDS))),
         ),
         [first, second, ..] => {
             let message = format!("the target has two kinds, `{}` and `{}`", first.key, second.key);
@@ -85,7 +87,8 @@ pub(crate) fn targets(scenario: &Table, point: &Point, primary: &str, subjects: 
         let (at_least, of) = (table.at("relative.at_least").and_then(number), table.at("relative.of"));
         if let (Some(at_least), Some((node, of))) = (at_least, of.and_then(|of| of.text().map(|text| (of, text)))) {
             if !subjects.iter().any(|subject| subject == of) {
-                let diagnostic = Diagnostic::new(&node.span, format!("the scenario has no subject `{}`", shown(of))).label("nothing to compare with");
+                let diagnostic =
+                    Diagnostic::new(&node.span, format!("the scenario has no subject `{}`", shown(of))).label("nothing to compare with");
                 let diagnostic = match nearest(of, subjects.iter().map(String::as_str)) {
                     Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
                     None => diagnostic,

@@ -68,7 +68,8 @@ const LOAD: Choice = Choice {
     word: None,
 };
 
-const CLOSED: &[Field] = &[Field::optional("users", Shape::Integer(1, USERS_MAX), "Operations outstanding at any time; tcp: one per connection.")];
+const CLOSED: &[Field] =
+    &[Field::optional("users", Shape::Integer(1, USERS_MAX), "Operations outstanding at any time; tcp: one per connection.")];
 
 const TCP: &[Field] = &[
     Field::required("mode", Shape::OneOf(&["rr", "crr", "stream", "churn"]), "What one operation is."),
@@ -121,7 +122,11 @@ const RELATIVE: &[Field] = &[
 pub(crate) const SCENARIO: &[Field] = &[
     Field::required("id", Shape::Id, "Names the scenario in results; unique in the file."),
     Field::optional("enabled", Shape::Boolean, "false: checked, not run."),
-    Field::optional("role", Shape::OneOf(&["measured", "control"]), "control: shows a floor of this host beside the real rows, never ranked."),
+    Field::optional(
+        "role",
+        Shape::OneOf(&["measured", "control"]),
+        "control: shows a floor of this host beside the real rows, never ranked.",
+    ),
     Field::optional("subjects", Shape::Ids, "What is measured; the first is compared with each other."),
     Field::optional("witness", Shape::Text, "How we know that the work happened; each workload has a text of its own."),
     Field::optional("run", Shape::Inherited(RUN), "How often."),

@@ -32,6 +32,18 @@ pub fn load(name_or_path: &str, sets: &[String]) -> Result<Suite, Vec<Diagnostic
     }
 }
 
+/// A built-in scenario by its name.
+///
+/// # Panics
+/// When there is none of that name or it is wrong: a test reads them all.
+pub fn load_builtin(name: &str) -> Suite {
+    let text = builtin::text(name).unwrap_or_else(|| panic!("no built-in scenario `{name}`"));
+    match parse(Source::new(format!("built-in {name}"), text), "built-in", &[]) {
+        Ok(suite) => suite,
+        Err(found) => panic!("built-in scenario `{name}` is wrong:\n{}", super::render(&found)),
+    }
+}
+
 /// Judges the text of a scenario. `file` is what results call it.
 ///
 /// # Errors

@@ -105,7 +105,8 @@ pub(crate) fn check_filter(filter: &Table, axes: &[Entry], name: &str, span: &Sp
     }
     for entry in &filter.entries {
         let Some(axis) = axes.iter().find(|axis| axis.key == entry.key) else {
-            let diagnostic = Diagnostic::new(&entry.key_span, format!("`{}` is no axis of this matrix", shown(&entry.key))).label("no such axis");
+            let diagnostic =
+                Diagnostic::new(&entry.key_span, format!("`{}` is no axis of this matrix", shown(&entry.key))).label("no such axis");
             findings.push(match axes {
                 [] => diagnostic.help("the scenario has no matrix"),
                 axes => diagnostic.help(format!("axes: {}", list(axes.iter().map(|axis| axis.key.as_str())))),
@@ -131,7 +132,8 @@ pub(crate) fn axis_shape(axis: &str) -> Option<&'static Shape> {
 
 pub(crate) fn check_matrix(table: &Table, span: &Span, findings: &mut Findings) {
     if table.entries.is_empty() {
-        findings.push(Diagnostic::new(span, "the matrix has no axis").help("leave the table out, or write `\"load.closed.users\" = [1, 64]`"));
+        findings
+            .push(Diagnostic::new(span, "the matrix has no axis").help("leave the table out, or write `\"load.closed.users\" = [1, 64]`"));
     }
     for entry in &table.entries {
         let Some(shape) = axis_shape(&entry.key) else {

@@ -34,7 +34,7 @@ mod workloads;
 pub use builtin::{names as builtin_names, text as builtin_text};
 pub use case::SUBJECTS;
 pub use diagnostic::{Diagnostic, render};
-pub use load::{load, parse};
+pub use load::{load, load_builtin, parse};
 pub use metric::{MetricId, all as metrics, find as metric};
 pub use schema::json_schema;
 pub use source::{FILE_BYTES_MAX, Source, Span};

@@ -36,23 +36,12 @@ pub(crate) const DURATION: Kind = Kind {
 pub(crate) const SIZE: Kind = Kind {
     name: "size",
     example: "64KiB",
-    units: &[
-        ("B", 1),
-        ("kB", 1_000),
-        ("MB", 1_000_000),
-        ("GB", 1_000_000_000),
-        ("KiB", 1 << 10),
-        ("MiB", 1 << 20),
-        ("GiB", 1 << 30),
-    ],
+    units: &[("B", 1), ("kB", 1_000), ("MB", 1_000_000), ("GB", 1_000_000_000), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)],
 };
 
 /// Operations per second.
-pub(crate) const RATE: Kind = Kind {
-    name: "rate",
-    example: "20k/s",
-    units: &[("/s", 1), ("k/s", 1_000), ("M/s", 1_000_000), ("G/s", 1_000_000_000)],
-};
+pub(crate) const RATE: Kind =
+    Kind { name: "rate", example: "20k/s", units: &[("/s", 1), ("k/s", 1_000), ("M/s", 1_000_000), ("G/s", 1_000_000_000)] };
 
 /// Bytes per second.
 pub(crate) const BYTE_RATE: Kind = Kind {
@@ -128,7 +117,9 @@ impl Kind {
         let all = format!("a {} is a number and a unit of {}, as `\"{}\"`", self.name, units.join(", "), self.example);
         match error {
             QuantityError::UnknownUnit(unit) if unit.starts_with(char::is_whitespace) => format!("no space before the unit; {all}"),
-            QuantityError::UnknownUnit(unit) if self.name != DURATION.name && unit.to_lowercase().starts_with('k') && self.name != RATE.name => {
+            QuantityError::UnknownUnit(unit)
+                if self.name != DURATION.name && unit.to_lowercase().starts_with('k') && self.name != RATE.name =>
+            {
                 format!("`kB` is 1000 bytes, `KiB` is 1024; {all}")
             }
             _ => all,

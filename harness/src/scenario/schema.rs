@@ -87,7 +87,8 @@ fn choice(choice: &Choice) -> Json {
 }
 
 fn sizes() -> Json {
-    let part = json!({ "type": "array", "prefixItems": [quantity(&SIZE), { "type": "integer", "minimum": 1 }], "minItems": 2, "maxItems": 2 });
+    let part =
+        json!({ "type": "array", "prefixItems": [quantity(&SIZE), { "type": "integer", "minimum": 1 }], "minItems": 2, "maxItems": 2 });
     let range = json!({ "type": "array", "items": quantity(&SIZE), "minItems": 2, "maxItems": 2 });
     let one = |key: &str, schema: Json| {
         let mut properties = Map::new();

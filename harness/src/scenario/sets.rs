@@ -45,7 +45,8 @@ fn apply_one(file: &mut Table, argument: &str, index: usize) -> Result<(), Diagn
         ["suite" | "defaults", _, ..] | ["seed" | "schema"] => put(file, &keys, value, &path_span),
         [first, ..] => {
             let known = ["scenario", "suite", "defaults", "seed"];
-            let diagnostic = Diagnostic::new(&path_span, format!("`--set` cannot reach `{}`", shown(&keys.join(".")))).label("no such place");
+            let diagnostic =
+                Diagnostic::new(&path_span, format!("`--set` cannot reach `{}`", shown(&keys.join(".")))).label("no such place");
             let diagnostic = match nearest(first, known).filter(|near| near != first) {
                 Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
                 None => diagnostic,

@@ -99,7 +99,10 @@ impl Shape {
             Self::Metric => "a metric id".into(),
             Self::Boolean => "true or false".into(),
             Self::Duration(..) => format!("a duration, as `\"{}\"`", DURATION.example),
-            Self::Sizes => format!("a size, as `\"{}\"`, or `{{ range = [\"64B\", \"1KiB\"] }}`, or `{{ split = [[\"64B\", 9], [\"1KiB\", 1]] }}`", SIZE.example),
+            Self::Sizes => format!(
+                "a size, as `\"{}\"`, or `{{ range = [\"64B\", \"1KiB\"] }}`, or `{{ split = [[\"64B\", 9], [\"1KiB\", 1]] }}`",
+                SIZE.example
+            ),
             Self::Cpus => "`\"auto\"`, `\"free\"` or a list of CPU numbers".into(),
             Self::Ids => "a list of subjects, as `[\"zokio\", \"tokio\"]`".into(),
             Self::Texts => "a list of texts".into(),

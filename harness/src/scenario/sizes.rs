@@ -30,7 +30,9 @@ fn judge(node: &Node, path: &str) -> Result<SizeDistribution, Vec<Diagnostic>> {
         Value::Table(table) => table,
         _ => return size(node, path).map(SizeDistribution::Fixed).map_err(|diagnostic| vec![diagnostic]),
     };
-    let wrong = |span: &Span, message: String| vec![Diagnostic::new(span, message).help("a size, `{ range = [low, high] }` or `{ split = [[size, weight], …] }`")];
+    let wrong = |span: &Span, message: String| {
+        vec![Diagnostic::new(span, message).help("a size, `{ range = [low, high] }` or `{ split = [[size, weight], …] }`")]
+    };
     match table.entries.as_slice() {
         [entry] if entry.key == "range" => range(&entry.node, path),
         [entry] if entry.key == "split" => split(&entry.node, path),

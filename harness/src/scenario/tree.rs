@@ -107,7 +107,7 @@ pub(crate) fn parse_value(source: &Arc<Source>, range: std::ops::Range<usize>) -
 
 fn table(source: &Arc<Source>, table: &DeTable<'_>) -> Table {
     let entry = |(key, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| Entry {
-        key: AsRef::<str>::as_ref::<>(key.get_ref() as &std::borrow::Cow<'_, str>).to_owned(),
+        key: AsRef::<str>::as_ref(key.get_ref() as &std::borrow::Cow<'_, str>).to_owned(),
         key_span: Span::new(source, key.span()),
         node: node(source, value),
     };

@@ -37,7 +37,9 @@ pub(crate) fn validate(file: &mut Table, name: &str, findings: &mut Findings) ->
             if let Some((_, first)) = seen.iter().find(|(other, _)| *other == id) {
                 let line = Diagnostic::new(first, "").line_and_column().map_or(0, |(line, _)| line);
                 let message = format!("two scenarios have the id `{}`", shown(id));
-                findings.push(Diagnostic::new(at, message).label("again").help(format!("the first is in line {line}; an id names its results")));
+                findings.push(
+                    Diagnostic::new(at, message).label("again").help(format!("the first is in line {line}; an id names its results")),
+                );
             }
             seen.push((id, at));
         }
@@ -99,7 +101,9 @@ fn one_workload<'a>(scenario: &'a Table, at: &Span, findings: &mut Findings) -> 
         }
         [first, second, ..] => {
             let message = format!("the scenario has two workload tables, `{}` and `{}`", first.key, second.key);
-            findings.push(Diagnostic::new(&second.key_span, message).label("the second one").help("a scenario measures one; make two scenarios"));
+            findings.push(
+                Diagnostic::new(&second.key_span, message).label("the second one").help("a scenario measures one; make two scenarios"),
+            );
             None
         }
     }

@@ -233,7 +233,8 @@ fn check_metric_value(node: &Node, path: &str, beside: &Table, findings: &mut Fi
 
 fn check_cpus(elements: &[Node], path: &str, span: &Span, findings: &mut Findings) {
     if elements.is_empty() {
-        findings.push(Diagnostic::new(span, format!("`{path}` names no CPU")).label("an empty list").help("`\"auto\"` takes what is allowed"));
+        findings
+            .push(Diagnostic::new(span, format!("`{path}` names no CPU")).label("an empty list").help("`\"auto\"` takes what is allowed"));
     }
     for (index, element) in elements.iter().enumerate().take(ELEMENTS_MAX) {
         match element.value {

@@ -42,11 +42,11 @@ fn tcp(scenario: &Table, findings: &mut Findings) -> (Workload, Load) {
     };
     let mode_varies = scenario.at("tcp.mode").is_some_and(|node| node.origin == Origin::Matrix);
     let own = |key: &str| scenario.at(&format!("tcp.{key}")).filter(|node| node.origin != Origin::Defaults && !mode_varies);
-    let size = |key: &str, bytes: u64| {
-        scenario.at(&format!("tcp.{key}")).and_then(sizes::read).unwrap_or(SizeDistribution::Fixed(bytes))
-    };
+    let size = |key: &str, bytes: u64| scenario.at(&format!("tcp.{key}")).and_then(sizes::read).unwrap_or(SizeDistribution::Fixed(bytes));
     if let (TcpMode::Stream, Some(node)) = (mode, own("response")) {
-        findings.push(Diagnostic::new(&node.span, "a stream has no response").label("unused").help("leave `response` out, or set `mode = \"rr\"`"));
+        findings.push(
+            Diagnostic::new(&node.span, "a stream has no response").label("unused").help("leave `response` out, or set `mode = \"rr\"`"),
+        );
     }
     let given = integer(scenario, "tcp.operations_per_connection");
     if let (false, Some(node)) = (mode == TcpMode::Churn || (mode == TcpMode::Crr && given == Some(1)), own("operations_per_connection")) {
