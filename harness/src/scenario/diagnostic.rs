@@ -13,7 +13,7 @@
 //! All mistakes are collected before one is shown, and they are shown in the order of the file. What is quoted from a file is
 //! shortened and its control characters are escaped, so no file can flood or rewrite the terminal.
 
-use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet, renderer::DecorStyle};
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet, renderer::DecorStyle};
 
 use super::source::Span;
 
@@ -86,17 +86,14 @@ impl Diagnostic {
         let start = line.offset(at.start);
         let end = line.offset(at.end).max(start);
         let window = line.window(start);
-        let cut = window.len() < line.text.len();
+        let column = |from: usize| line.text[from..start].chars().count() + 1;
+        let (seen, real) = (format!("{name}:{}:{}", line.number, column(window.start)), format!("{name}:{}:{}", line.number, column(0)));
         let caret = start - window.start..end.min(window.end) - window.start;
         let annotation = AnnotationKind::Primary.span(caret).label((!self.label.is_empty()).then_some(self.label.as_str()));
-        let snippet = Snippet::source(&line.text[window]).line_start(line.number).annotation(annotation);
-        let group = if cut {
-            let column = line.text[..start].chars().count() + 1;
-            title.element(Origin::path(name).line(line.number).char_column(column)).element(snippet)
-        } else {
-            title.element(snippet.path(name))
-        };
-        renderer.render(&[group.elements(help)])
+        let snippet = Snippet::source(&line.text[window]).line_start(line.number).annotation(annotation).path(name);
+        let text = renderer.render(&[title.element(snippet).elements(help)]);
+        // The renderer counts columns in the part of the line that it was given.
+        if seen == real { text } else { text.replacen(&seen, &real, 1) }
     }
 }
 
@@ -176,13 +173,18 @@ impl Findings {
         self.found.len()
     }
 
-    /// Adds what another pass found; where `broken`, not what stands in a line that is no TOML, and not what is missing.
-    pub(crate) fn merge(&mut self, other: Self, broken: bool) {
-        let line = |diagnostic: &Diagnostic| diagnostic.line_and_column().map(|(line, _)| line);
-        let broken_lines: Vec<Option<usize>> = if broken { self.found.iter().map(line).collect() } else { Vec::new() };
+    /// Adds what another pass found in a text that is not all TOML: not what stands in a broken line or is missing, and nothing
+    /// behind a broken table header, where keys seem to be in another table.
+    pub(crate) fn merge_broken(&mut self, other: Self) {
+        fn line(diagnostic: &Diagnostic) -> Option<Line<'_>> {
+            diagnostic.at.as_ref().map(|at| Line::around(&at.source.text, at.start))
+        }
+        let broken: Vec<usize> = self.found.iter().filter_map(line).map(|line| line.number).collect();
+        let headers = self.found.iter().filter_map(line).filter(|line| line.text.trim_start().starts_with('[')).map(|line| line.number);
+        let header = headers.min().unwrap_or(usize::MAX);
         for diagnostic in other.found {
-            let follows = diagnostic.label == MISSING || broken_lines.contains(&line(&diagnostic));
-            if !broken || !follows {
+            let number = line(&diagnostic).map_or(0, |line| line.number);
+            if diagnostic.label != MISSING && !broken.contains(&number) && number < header {
                 self.push(diagnostic);
             }
         }
@@ -223,6 +225,9 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     let word: String = word.chars().take(64).collect::<String>().to_lowercase();
     let distance = |other: &str| strsim::damerau_levenshtein(&word, &other.to_lowercase());
     let allowed = |other: &str| (word.chars().count().max(other.chars().count()) / 3).max(1);
-    let near = known.into_iter().map(|other| (distance(other), other)).filter(|&(distance, other)| distance <= allowed(other));
+    let near = known
+        .into_iter()
+        .map(|other| (distance(other), other))
+        .filter(|&(distance, other)| distance <= allowed(other) && distance < word.chars().count());
     near.min_by_key(|&(distance, _)| distance).map(|(_, other)| other.to_owned())
 }

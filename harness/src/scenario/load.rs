@@ -61,12 +61,14 @@ pub fn parse(source: Source, file: &str, sets: &[String]) -> Result<Suite, Vec<D
         return Err(findings.into_sorted());
     }
     sets::apply(&mut tree, sets, &mut findings);
-    let mut judged = Findings::default();
-    walk::check_table(keys::FILE, &tree, "", &Span::new(&source, 0..0), &mut judged);
-    findings.merge(judged, syntax_errors > 0);
+    let whole = Span::new(&source, 0..0);
     if syntax_errors > 0 {
+        let mut judged = Findings::default();
+        walk::check_table(keys::FILE, &tree, "", &whole, &mut judged);
+        findings.merge_broken(judged);
         return Err(findings.into_sorted());
     }
+    walk::check_table(keys::FILE, &tree, "", &whole, &mut findings);
     let suite = validate::validate(&mut tree, file, &mut findings);
     if findings.is_empty() { Ok(suite) } else { Err(findings.into_sorted()) }
 }

@@ -28,7 +28,7 @@ pub(crate) fn require(fields: &'static [Field], table: &Table, name: &str, span:
     for wanted in fields.iter().filter(|field| field.required && table.get(field.name).is_none()) {
         let whole = if name.is_empty() { "the file".into() } else { format!("`{name}`") };
         let message = format!("{whole} lacks `{}`", wanted.name);
-        let help = format!("`{}` is {}: {}", wanted.name, wanted.shape.wanted(), wanted.doc);
+        let help = format!("`{}`: {}. {}", wanted.name, wanted.shape.wanted(), wanted.doc);
         findings.push(Diagnostic::new(span, message).label(MISSING).help(help));
     }
 }
