@@ -54,8 +54,9 @@ fn noise_below_the_limit_gives_a_bounded_message() {
     let largest = FILE_BYTES_MAX as usize;
     assert!(refused(&noise(largest, b"")).contains("is not UTF-8 text: byte"));
     for from in [&b"abc=[]\"'\n.#1 {},"[..], b"=\n", b"[", b"a=1\n", b"[a]\n", b"{", b"a.b", b"\"", b" "] {
-        refused(&noise(largest, from));
+        refused(&noise(largest / 4, from));
     }
+    refused(&noise(largest, b"abc=[]\"'\n.#1 {},"));
     let many = refused(&b"= 1\n".repeat(20_000));
     assert!(many.contains("… and more than 950 more"), "{many}");
 }
@@ -67,6 +68,9 @@ fn a_large_file_of_valid_toml_is_judged_quickly() {
     keys.insert_str(0, "[[scenario]]\nid = \"a\"\n[scenario.tcp]\nmode = \"rr\"\n[scenario.runtime]\n");
     assert!(refused(keys.as_bytes()).contains("holds more than 64 keys"));
     refused("[[scenario]]\nid = \"a\"\n[scenario.tcp]\nmode = \"rr\"\n".repeat(60_000).as_bytes());
+    let off = |id: usize| format!("[[scenario]]\nid = \"{id}\"\nenabled = false\n[scenario.tcp]\nmode = \"rr\"\n");
+    let many: String = "schema = 1\n[suite]\nname = \"a\"\nquestion = \"b\"\n".to_owned() + &(0..50_000).map(off).collect::<String>();
+    assert!(refused(many.as_bytes()).contains("more than 1000 cases"));
     let values: Vec<String> = (1..200_000).map(|users| users.to_string()).collect();
     refused(
         format!(

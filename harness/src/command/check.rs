@@ -70,3 +70,34 @@ fn words(case: &CaseSpec) -> String {
         case.subjects.join(", ")
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(files: &[&str], sets: &[&str]) -> (u8, String, String) {
+        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let code = report(&owned(files), &owned(sets), &mut out, &mut err);
+        (code, String::from_utf8(out).expect("text"), String::from_utf8(err).expect("text"))
+    }
+
+    #[test]
+    fn a_good_scenario_shows_its_cases_its_time_and_ok_and_nothing_on_stderr() {
+        let (code, out, err) = checked(&["tcp"], &[]);
+        assert_eq!((code, err.as_str()), (exit::PASSED, ""));
+        assert!(out.contains("tcp-rr/load.closed.users=64    round_trips_per_s, together, 4 × 10 trials"), "{out}");
+        assert!(out.contains("9 cases, about ") && out.ends_with("tcp: ok\n"), "{out}");
+    }
+
+    #[test]
+    fn every_file_is_judged_and_one_bad_one_is_enough_for_exit_2() {
+        let (code, out, err) = checked(&["no-such-scenario", "tcp"], &[]);
+        assert_eq!(code, exit::USAGE);
+        assert!(out.ends_with("tcp: ok\n") && err.contains("no scenario `no-such-scenario`"), "{out}{err}");
+        assert!(err.ends_with("no-such-scenario: 1 mistake\n"));
+        let (code, _, err) = checked(&["tcp"], &["scenario.tcp-rr.tcp.mod=rr", "scenario.tcp-crr.run.trials=0"]);
+        assert!(code == exit::USAGE && err.ends_with("tcp: 2 mistakes\n"), "{err}");
+        assert_eq!(checked(&[], &[]).0, exit::USAGE);
+    }
+}

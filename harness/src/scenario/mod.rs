@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The format itself is data, in `keys`; the check, `--set`, the matrix, the merging of defaults and the JSON Schema all read it
-//! there. Where next: [`load`] to read a scenario, [`Suite`] for what it means, [`crate::plan`] for what will run.
+//! there. Where next: [`load()`] to read a scenario, [`Suite`] for what it means, [`crate::plan`] for what will run.
 
 mod builtin;
 mod case;

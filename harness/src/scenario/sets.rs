@@ -111,13 +111,14 @@ fn set_scenario(file: &mut Table, id: &str, rest: &[&str], value: Node, span: &S
     if rest.is_empty() || axis == "id" {
         return Err(Diagnostic::new(span, "`--set` needs a key of the scenario").help("as `--set scenario.tcp-rr.run.trials=6`"));
     }
-    if let Some(Node { value: Value::Table(matrix), .. }) = scenario.get_mut("matrix") {
-        if matrix.get(&axis).is_some() && axis_shape(&axis).is_some() {
-            let span = value.span.clone();
-            let values = if let Value::Array(values) = value.value { values } else { vec![value] };
-            matrix.put(&axis, Node { value: Value::Array(values), span, origin: Origin::Set });
-            return Ok(());
-        }
+    if let Some(Node { value: Value::Table(matrix), .. }) = scenario.get_mut("matrix")
+        && matrix.get(&axis).is_some()
+        && axis_shape(&axis).is_some()
+    {
+        let span = value.span.clone();
+        let values = if let Value::Array(values) = value.value { values } else { vec![value] };
+        matrix.put(&axis, Node { value: Value::Array(values), span, origin: Origin::Set });
+        return Ok(());
     }
     match rest {
         // An axis is one key, quoted or not.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
 use zokio_report::schema::journal::{CaseRole, TargetSpec, ThresholdSpec};
+use zokio_report::schema::result::SuiteInfo;
 
 use crate::load::Load;
 use crate::workload::Workload;
@@ -30,6 +31,14 @@ pub struct Suite {
     pub sha256: String,
     /// Enabled scenarios at each point of their matrix, in file order.
     pub cases: Vec<CaseSpec>,
+}
+
+impl Suite {
+    /// What the result says of it.
+    pub fn info(&self) -> SuiteInfo {
+        let (name, question) = (self.name.clone(), self.question.clone());
+        SuiteInfo { name, question, file: self.file.clone(), sha256: self.sha256.clone() }
+    }
 }
 
 /// A scenario at one point of its matrix, before placement on a host.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use super::case;
-use super::diagnostic::{Diagnostic, Findings, list, shown};
+use super::diagnostic::{Diagnostic, Findings, SHOWN_MAX, list, shown};
 use super::goals;
 use super::keys;
 use super::matrix::{self, CASES_MAX};
@@ -26,6 +26,7 @@ pub(crate) fn validate(file: &mut Table, name: &str, findings: &mut Findings) ->
     }
     let defaults = file.get("defaults").and_then(Node::table).cloned();
     let mut cases = Vec::new();
+    let mut judged = 0;
     let mut seen: Vec<(&str, &Span)> = Vec::new();
     let scenarios = file.get("scenario").map_or(&[] as &[Node], Node::elements);
     for (scenario, span) in scenarios.iter().filter_map(|node| node.table().map(|table| (table, &node.span))) {
@@ -35,11 +36,13 @@ pub(crate) fn validate(file: &mut Table, name: &str, findings: &mut Findings) ->
         let id = scenario.get("id").and_then(|id| id.text().map(|text| (text, &id.span)));
         if let Some((id, at)) = id {
             if let Some((_, first)) = seen.iter().find(|(other, _)| *other == id) {
-                let line = Diagnostic::new(first, "").line_and_column().map_or(0, |(line, _)| line);
-                let message = format!("two scenarios have the id `{}`", shown(id));
-                findings.push(
-                    Diagnostic::new(at, message).label("again").help(format!("the first is in line {line}; an id names its results")),
-                );
+                let again = Diagnostic::new(at, format!("two scenarios have the id `{}`", shown(id))).label("again");
+                // Lines are counted from the start of the text; not for what is never shown.
+                let line = if findings.len() < SHOWN_MAX { Diagnostic::new(first, "").line_and_column() } else { None };
+                findings.push(match line {
+                    Some((line, _)) => again.help(format!("the first is in line {line}; an id names its results")),
+                    None => again,
+                });
             }
             seen.push((id, at));
         }
@@ -47,11 +50,12 @@ pub(crate) fn validate(file: &mut Table, name: &str, findings: &mut Findings) ->
         if let Some(workload) = one_workload(scenario, at, findings) {
             let merged = merge(defaults.as_ref(), scenario);
             let found = scenario_cases(&merged, scenario, workload, at, findings);
+            judged += found.len();
             if boolean(scenario, "enabled").unwrap_or(true) {
                 cases.extend(found);
             }
         }
-        if cases.len() > CASES_MAX {
+        if judged > CASES_MAX {
             findings.push(Diagnostic::new(at, format!("the suite has more than {CASES_MAX} cases")).label("too many from here on"));
             break;
         }

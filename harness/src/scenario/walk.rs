@@ -188,7 +188,7 @@ pub(crate) fn bad_quantity(kind: &Kind, error: &QuantityError, text: &str, path:
 /// Nanoseconds in the largest unit that is exact.
 fn duration(ns: u64) -> String {
     let units = quantity::DURATION.units.iter().rev().filter(|(name, _)| *name != "m" && *name != "µs");
-    let (name, worth) = units.copied().find(|(_, worth)| ns >= *worth && ns % worth == 0).unwrap_or(("ns", 1));
+    let (name, worth) = units.copied().find(|(_, worth)| ns >= *worth && ns.is_multiple_of(*worth)).unwrap_or(("ns", 1));
     format!("{}{name}", ns / worth)
 }
 
