@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use zokio_bench::scenario::{FILE_BYTES_MAX, Source, builtin_text, load, parse, render};
 
 /// Generous for a debug build on a busy machine: the point is that no input takes minutes.
-const QUICK: Duration = Duration::from_secs(20);
+const QUICK: Duration = Duration::from_secs(30);
 const MESSAGE_BYTES_MAX: usize = 64 << 10;
 
 fn written(bytes: &[u8]) -> (TempDir, PathBuf) {
@@ -57,6 +57,8 @@ fn noise_below_the_limit_gives_a_bounded_message() {
         refused(&noise(largest / 4, from));
     }
     refused(&noise(largest, b"abc=[]\"'\n.#1 {},"));
+    let late = "# a remark\n".repeat(200_000) + "a = \n";
+    assert!(refused(late.as_bytes()).contains("scenario.toml:200001:5"));
     let many = refused(&b"= 1\n".repeat(20_000));
     assert!(many.contains("… and more than 950 more"), "{many}");
 }

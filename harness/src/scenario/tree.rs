@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Number, Value as Json};
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::diagnostic::{Diagnostic, Findings};
 use super::source::{Source, Span};
@@ -66,24 +66,37 @@ pub(crate) struct Entry {
 /// Reads a document. What TOML itself forbids goes to `findings`; the tree is what could be understood all the same.
 pub(crate) fn parse(source: &Arc<Source>, findings: &mut Findings) -> Table {
     let text = source.text.as_str();
-    if text.len() > RECOVERED_BYTES_MAX && DeTable::parse(text).is_err() {
-        let cut = text.floor_char_boundary(RECOVERED_BYTES_MAX);
-        let cut = text[..cut].rfind('\n').unwrap_or(cut);
-        return recover(&text[..cut], source, findings);
+    if text.len() <= RECOVERED_BYTES_MAX {
+        return recover(text, source, findings);
     }
-    recover(text, source, findings)
+    match DeTable::parse(text) {
+        Ok(document) => table(source, document.get_ref()),
+        Err(error) => {
+            let cut = text.floor_char_boundary(RECOVERED_BYTES_MAX);
+            let found = recover(&text[..text[..cut].rfind('\n').unwrap_or(cut)], source, findings);
+            // The first mistake may stand behind the part that was looked at.
+            if findings.is_empty() {
+                findings.push(syntax(&error, source));
+            }
+            found
+        }
+    }
 }
 
 fn recover(text: &str, source: &Arc<Source>, findings: &mut Findings) -> Table {
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in errors {
-        let span = error.span().unwrap_or(text.len()..text.len());
-        findings.push(Diagnostic::new(&Span::new(source, span), syntax_message(error.message())).label("not TOML"));
+        findings.push(syntax(&error, source));
     }
     table(source, document.get_ref())
 }
 
-/// The parser's words, with a capital-free start as ours have.
+fn syntax(error: &toml::de::Error, source: &Arc<Source>) -> Diagnostic {
+    let end = source.text.len();
+    Diagnostic::new(&Span::new(source, error.span().unwrap_or(end..end)), syntax_message(error.message())).label("not TOML")
+}
+
+/// The parser's words, marked as such.
 fn syntax_message(message: &str) -> String {
     let message = message.lines().next().unwrap_or("invalid TOML");
     format!("syntax: {message}")
@@ -106,8 +119,8 @@ pub(crate) fn parse_value(source: &Arc<Source>, range: std::ops::Range<usize>) -
 }
 
 fn table(source: &Arc<Source>, table: &DeTable<'_>) -> Table {
-    let entry = |(key, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| Entry {
-        key: AsRef::<str>::as_ref(key.get_ref() as &std::borrow::Cow<'_, str>).to_owned(),
+    let entry = |(key, value): (&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>)| Entry {
+        key: key.get_ref().to_string(),
         key_span: Span::new(source, key.span()),
         node: node(source, value),
     };
