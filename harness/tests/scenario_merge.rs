@@ -74,6 +74,9 @@ fn another_alternative_replaces_the_default_one_and_the_same_one_is_completed() 
         warmup("[scenario.warmup.steady]\nmax = \"90ms\"\n"),
         Warmup::Steady { window: Duration::from_millis(10), max: Duration::from_millis(90) }
     );
+    let time = "[defaults.warmup]\ntime = \"5ms\"\n";
+    let replaced = cases(&format!("{time}{RR}[scenario.warmup.steady]\nwindow = \"1ms\"\nmax = \"9ms\"\n"), &[])[0].warmup;
+    assert_eq!(replaced, Warmup::Steady { window: Duration::from_millis(1), max: Duration::from_millis(9) });
     let none = "[[scenario]]\nid = \"rr\"\nwarmup = \"none\"\n[scenario.tcp]\nmode = \"rr\"\n";
     assert_eq!(cases(&format!("{steady}{none}"), &[])[0].warmup, Warmup::None);
     let set = cases(&format!("{steady}{RR}"), &["scenario.rr.warmup.time=3ms"])[0].warmup;
