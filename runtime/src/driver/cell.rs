@@ -15,7 +15,8 @@
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
-use std::ptr::{self, NonNull};
+use std::ops::Deref;
+use std::ptr::NonNull;
 use std::task::Waker;
 
 use super::remote::Remote;
@@ -35,7 +36,7 @@ pub(crate) struct OpCell {
     waker: UnsafeCell<Option<Waker>>,
     vtable: UnsafeCell<&'static VTable>,
     /// Link of whichever list the cell is in: vacant, freed elsewhere, or waiting for readiness.
-    pub(super) next: UnsafeCell<*mut OpCell>,
+    next: UnsafeCell<Option<CellRef>>,
     /// The driver whose slab or mailbox the cell belongs to; valid as long as the cell is not vacant.
     home: *const Remote,
     /// Allocated by a thread without a driver: a box of its own, holding a share of `home`.
@@ -43,6 +44,38 @@ pub(crate) struct OpCell {
     /// In the kernel or in a wait list.
     in_flight: UnsafeCell<bool>,
     payload: UnsafeCell<MaybeUninit<[u64; PAYLOAD_BYTES / 8]>>,
+}
+
+/// Names a cell. Copies of it are like copies of an address: [`OpState`] says which of them may still be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CellRef(NonNull<OpCell>);
+
+// SAFETY: an address; what is done with it is the business of the unsafe methods of the cell.
+unsafe impl Send for CellRef {}
+
+impl CellRef {
+    /// # Safety
+    /// A cell is at this address, and stays as long as any copy of the reference is used (I6).
+    #[inline]
+    pub(super) unsafe fn new(cell: NonNull<OpCell>) -> Self {
+        Self(cell)
+    }
+
+    /// The address; its exposed form is the user data of a ring's entry.
+    #[inline]
+    pub(super) fn as_ptr(self) -> *mut OpCell {
+        self.0.as_ptr()
+    }
+}
+
+impl Deref for CellRef {
+    type Target = OpCell;
+
+    #[inline]
+    fn deref(&self) -> &OpCell {
+        // SAFETY: promised to `new`. All fields that change are interior mutable.
+        unsafe { self.0.as_ref() }
+    }
 }
 
 /// What the driver can do with an operation without knowing its type. Every function takes the payload's address.
@@ -112,7 +145,9 @@ impl<O: Operation> Erased<O> {
     #[cfg(target_os = "linux")]
     unsafe fn prepare(payload: *mut u8) -> std::io::Result<io_uring::squeue::Entry> {
         // SAFETY: the caller's promise.
-        let operation = unsafe { &mut *Self::locate(payload) };
+        let operation = unsafe { Self::locate(payload) };
+        // SAFETY: as above.
+        let operation = unsafe { &mut *operation };
         if let Some(socket) = operation.socket() {
             socket.ensure_mode(SocketMode::Blocking)?;
         }
@@ -123,14 +158,18 @@ impl<O: Operation> Erased<O> {
     /// `payload` holds an `O` (C2) and nobody else uses it.
     unsafe fn attempt(payload: *mut u8) -> Option<i32> {
         // SAFETY: the caller's promise.
-        attempt(unsafe { &mut *Self::locate(payload) })
+        let operation = unsafe { Self::locate(payload) };
+        // SAFETY: as above.
+        attempt(unsafe { &mut *operation })
     }
 
     /// # Safety
     /// `payload` holds an `O` (C2). The pointer is good as long as that stays.
     unsafe fn socket(payload: *mut u8) -> Option<NonNull<SharedSocket>> {
         // SAFETY: the caller's promise.
-        let operation = unsafe { &*Self::locate(payload) };
+        let operation = unsafe { Self::locate(payload) };
+        // SAFETY: as above.
+        let operation = unsafe { &*operation };
         operation.socket().map(NonNull::from)
     }
 
@@ -152,6 +191,12 @@ pub(super) fn attempt<O: Operation>(operation: &mut O) -> Option<i32> {
     }
 }
 
+impl std::fmt::Debug for OpCell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OpCell").field("state", &self.state).field("foreign", &self.foreign).finish_non_exhaustive()
+    }
+}
+
 impl OpCell {
     /// A vacant cell that belongs to `home`.
     pub(super) fn vacant(home: *const Remote, foreign: bool) -> Self {
@@ -160,7 +205,7 @@ impl OpCell {
             result: UnsafeCell::new(0),
             waker: UnsafeCell::new(None),
             vtable: UnsafeCell::new(&Erased::<op::Shutdown>::VTABLE),
-            next: UnsafeCell::new(ptr::null_mut()),
+            next: UnsafeCell::new(None),
             home,
             foreign,
             in_flight: UnsafeCell::new(false),
@@ -269,7 +314,8 @@ impl OpCell {
     /// Owner's thread, occupied.
     pub(super) unsafe fn interest(&self) -> Interest {
         // SAFETY: the vtable belongs to the owner (C1).
-        unsafe { *self.vtable.get() }.interest
+        let vtable = unsafe { *self.vtable.get() };
+        vtable.interest
     }
 
     /// # Safety
@@ -298,6 +344,26 @@ impl OpCell {
     pub(super) unsafe fn set_in_flight(&self, in_flight: bool) {
         // SAFETY: only the owner touches it.
         unsafe { *self.in_flight.get() = in_flight };
+    }
+
+    /// The next cell of the list.
+    ///
+    /// # Safety
+    /// The list that the cell is in belongs to the caller.
+    #[inline]
+    pub(super) unsafe fn next(&self) -> Option<CellRef> {
+        // SAFETY: the caller's promise.
+        unsafe { *self.next.get() }
+    }
+
+    /// Links the cell to the next of a list.
+    ///
+    /// # Safety
+    /// As [`next`](Self::next).
+    #[inline]
+    pub(super) unsafe fn set_next(&self, next: Option<CellRef>) {
+        // SAFETY: the caller's promise.
+        unsafe { *self.next.get() = next };
     }
 
     /// The driver it belongs to.

@@ -2,11 +2,10 @@
 #![expect(unsafe_code, reason = "passes cells on to the driver that owns them")]
 
 use std::io;
-use std::ptr::NonNull;
 use std::task::Waker;
 
 use super::Wait;
-use super::cell::OpCell;
+use super::cell::CellRef;
 use super::poll::PollCore;
 use super::remote::Remote;
 use super::state::Completed;
@@ -15,6 +14,10 @@ use super::uring::UringCore;
 
 /// One of the drivers. An enum and not a trait object: the branch is always the same one, and predicted.
 #[derive(Debug)]
+#[cfg_attr(
+    not(test),
+    expect(clippy::large_enum_variant, reason = "there is one a worker, and no pointer to follow on the way to its ring")
+)]
 pub(super) enum Core {
     /// Completions from io_uring.
     #[cfg(target_os = "linux")]
@@ -37,7 +40,7 @@ macro_rules! dispatch {
 impl Core {
     /// Takes an occupied cell; `attempted`: it was tried already and would block. On an error the cell is still the caller's.
     #[inline]
-    pub(super) fn submit(&mut self, cell: NonNull<OpCell>, attempted: bool) -> io::Result<()> {
+    pub(super) fn submit(&mut self, cell: CellRef, attempted: bool) -> io::Result<()> {
         match self {
             #[cfg(target_os = "linux")]
             Core::Uring(driver) => driver.submit(cell),
@@ -46,7 +49,7 @@ impl Core {
     }
 
     /// Asks for the end of a cell in flight. `true`: it ended at once, and nothing names it any more.
-    pub(super) fn cancel(&mut self, cell: NonNull<OpCell>) -> bool {
+    pub(super) fn cancel(&mut self, cell: CellRef) -> bool {
         dispatch!(self, driver => driver.cancel(cell))
     }
 
@@ -81,12 +84,12 @@ impl Core {
 /// Takes completions: wakers to be woken and cells to be buried by the caller, later.
 pub(super) struct Sink<'a> {
     wakers: &'a mut Vec<Waker>,
-    graveyard: &'a mut Vec<NonNull<OpCell>>,
+    graveyard: &'a mut Vec<CellRef>,
     completed: usize,
 }
 
 impl<'a> Sink<'a> {
-    pub(super) fn new(wakers: &'a mut Vec<Waker>, graveyard: &'a mut Vec<NonNull<OpCell>>) -> Self {
+    pub(super) fn new(wakers: &'a mut Vec<Waker>, graveyard: &'a mut Vec<CellRef>) -> Self {
         Self { wakers, graveyard, completed: 0 }
     }
 
@@ -99,16 +102,14 @@ impl<'a> Sink<'a> {
     /// # Safety
     /// Owner's thread; the cell is occupied and not completed before.
     #[inline]
-    pub(super) unsafe fn complete(&mut self, cell: NonNull<OpCell>, result: i32) {
-        // SAFETY: an occupied cell is valid.
-        let completed = unsafe { cell.as_ref() };
+    pub(super) unsafe fn complete(&mut self, cell: CellRef, result: i32) {
         self.completed += 1;
         // SAFETY: the owner, before publishing.
-        unsafe { completed.set_in_flight(false) };
+        unsafe { cell.set_in_flight(false) };
         // SAFETY: as above.
-        unsafe { completed.set_result(result) };
+        unsafe { cell.set_result(result) };
         // SAFETY: called only when the waker is the driver's.
-        match completed.state.complete(|| unsafe { completed.take_waker() }) {
+        match cell.state.complete(|| unsafe { cell.take_waker() }) {
             Completed::Wake(waker) => self.wakers.extend(waker),
             Completed::Free => self.graveyard.push(cell),
             Completed::Quiet | Completed::Keep => {}

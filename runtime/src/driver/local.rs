@@ -6,12 +6,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::ptr::{self, NonNull};
+use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 
-use super::cell::{self, OpCell};
+use super::cell::{self, CellRef};
 use super::core::{Core, Sink};
 use super::remote::{Letter, Remote};
 use super::report::DriverReport;
@@ -32,11 +32,11 @@ struct Inner {
     remote: Arc<Remote>,
     core: RefCell<Core>,
     /// Vacant cells, linked through `next`.
-    vacant: Cell<*mut OpCell>,
+    vacant: Cell<Option<CellRef>>,
     /// Cells handed out, less those given back to `vacant`.
     live: Cell<usize>,
     /// Completed cells that nobody waits for.
-    graveyard: RefCell<Vec<NonNull<OpCell>>>,
+    graveyard: RefCell<Vec<CellRef>>,
     inline_left: Cell<u32>,
     closed: Cell<bool>,
     report: DriverReport,
@@ -45,7 +45,7 @@ struct Inner {
 /// An operation that was started.
 pub(super) enum Started<O> {
     /// It is in flight.
-    Pending(NonNull<OpCell>),
+    Pending(CellRef),
     /// It has its raw result already.
     Ready(O, i32),
     /// The driver is closed.
@@ -57,7 +57,7 @@ impl LocalDriver {
         Self(Rc::new(Inner {
             remote,
             core: RefCell::new(core),
-            vacant: Cell::new(ptr::null_mut()),
+            vacant: Cell::new(None),
             live: Cell::new(0),
             graveyard: RefCell::default(),
             inline_left: Cell::new(INLINE_PER_TURN),
@@ -91,11 +91,11 @@ impl LocalDriver {
         let waker = waker.clone();
         let cell = self.allocate();
         // SAFETY: vacant, just allocated.
-        unsafe { cell.as_ref().occupy(operation, waker) };
+        unsafe { cell.occupy(operation, waker) };
         match inner.core.borrow_mut().submit(cell, attempted) {
             Ok(()) => {
                 inner.remote.tally().submitted.add(1);
-                return Started::Pending(cell);
+                Started::Pending(cell)
             }
             Err(error) => self.take_back(cell, &error),
         }
@@ -103,54 +103,52 @@ impl LocalDriver {
 
     /// An operation that could not be submitted comes back with its error.
     #[cold]
-    fn take_back<O: Operation>(&self, cell: NonNull<OpCell>, error: &io::Error) -> Started<O> {
+    fn take_back<O: Operation>(&self, cell: CellRef, error: &io::Error) -> Started<O> {
         // SAFETY: refused by the core, so the cell is still ours.
-        let waker = unsafe { cell.as_ref().take_waker() };
+        let waker = unsafe { cell.take_waker() };
         // SAFETY: as above; `start` put an `O` in.
-        let (operation, _) = unsafe { cell.as_ref().take::<O>() };
+        let (operation, _) = unsafe { cell.take::<O>() };
         self.give_back(cell);
         drop(waker);
         Started::Ready(operation, -error.raw_os_error().unwrap_or(i32::MAX))
     }
 
     #[inline]
-    fn allocate(&self) -> NonNull<OpCell> {
+    fn allocate(&self) -> CellRef {
         let inner = &*self.0;
-        let vacant = NonNull::new(inner.vacant.get()).unwrap_or_else(|| self.refill());
-        // SAFETY: a vacant cell of our slab.
-        inner.vacant.set(unsafe { *vacant.as_ref().next.get() });
+        let vacant = inner.vacant.get().unwrap_or_else(|| self.refill());
+        // SAFETY: the list of vacant cells is ours.
+        inner.vacant.set(unsafe { vacant.next() });
         inner.live.set(inner.live.get() + 1);
         vacant
     }
 
     /// More vacant cells: those freed elsewhere, or new ones.
     #[cold]
-    fn refill(&self) -> NonNull<OpCell> {
+    fn refill(&self) -> CellRef {
         let freed = self.0.remote.take_freed();
         let mut next = freed;
-        while !next.is_null() {
+        while let Some(cell) = next {
             self.0.live.set(self.0.live.get() - 1);
-            // SAFETY: a vacant cell of our slab.
-            next = unsafe { *(*next).next.get() };
+            // SAFETY: a vacant cell of our slab, in a list that we took.
+            next = unsafe { cell.next() };
         }
-        NonNull::new(freed).unwrap_or_else(|| self.0.remote.grow())
+        freed.or_else(|| self.0.remote.grow()).expect("a chunk has cells")
     }
 
     /// Takes a vacant cell of our slab.
     #[inline]
-    fn give_back(&self, cell: NonNull<OpCell>) {
+    fn give_back(&self, cell: CellRef) {
         let inner = &*self.0;
         // SAFETY: vacant, so the link is ours.
-        unsafe { *cell.as_ref().next.get() = inner.vacant.replace(cell.as_ptr()) };
+        unsafe { cell.set_next(inner.vacant.replace(Some(cell))) };
         inner.live.set(inner.live.get() - 1);
     }
 
     /// Releases a vacant cell if it is of our slab; `false` if it is not (or the driver is closed).
     #[inline]
-    pub(super) fn release(&self, cell: NonNull<OpCell>) -> bool {
-        // SAFETY: `home` and `foreign` never change.
-        let ours = unsafe { cell.as_ref() };
-        if !ptr::eq(ours.home(), &*self.0.remote) || ours.is_foreign() || self.0.closed.get() {
+    pub(super) fn release(&self, cell: CellRef) -> bool {
+        if !ptr::eq(cell.home(), &*self.0.remote) || cell.is_foreign() || self.0.closed.get() {
             return false;
         }
         self.give_back(cell);
@@ -158,13 +156,11 @@ impl LocalDriver {
     }
 
     /// The future of `cell`, which may be any driver's, was dropped. `None`: not ours, or closed.
-    pub(super) fn abandon(&self, cell: NonNull<OpCell>) -> Option<Abandoned> {
-        // SAFETY: an occupied cell is valid.
-        let abandoned = unsafe { cell.as_ref() };
-        if !ptr::eq(abandoned.home(), &*self.0.remote) || self.0.closed.get() {
+    pub(super) fn abandon(&self, cell: CellRef) -> Option<Abandoned> {
+        if !ptr::eq(cell.home(), &*self.0.remote) || self.0.closed.get() {
             return None;
         }
-        let outcome = abandoned.state.abandon();
+        let outcome = cell.state.abandon();
         if outcome == Abandoned::InFlight {
             self.cancel(cell);
             self.bury();
@@ -173,7 +169,7 @@ impl LocalDriver {
     }
 
     /// Asks for the end of an orphan.
-    fn cancel(&self, cell: NonNull<OpCell>) {
+    fn cancel(&self, cell: CellRef) {
         self.0.remote.tally().cancelled.add(1);
         let buried = self.0.core.borrow_mut().cancel(cell);
         if buried {
@@ -220,8 +216,8 @@ impl LocalDriver {
         for letter in letters {
             match letter {
                 Letter::Submit(cell) => self.submit_foreign(cell, wakers),
-                // SAFETY: state MAILED keeps the cell until its letter is read, which is now.
-                Letter::Cancel(cell) if unsafe { cell.as_ref() }.state.open_mail() => self.0.graveyard.borrow_mut().push(cell),
+                // State MAILED kept the cell until its letter is read, which is now.
+                Letter::Cancel(cell) if cell.state.open_mail() => self.0.graveyard.borrow_mut().push(cell),
                 Letter::Cancel(cell) => self.cancel(cell),
                 Letter::Forget(token) => self.0.core.borrow_mut().forget(token),
             }
@@ -229,7 +225,7 @@ impl LocalDriver {
         self.bury();
     }
 
-    fn submit_foreign(&self, cell: NonNull<OpCell>, wakers: &mut Vec<Waker>) {
+    fn submit_foreign(&self, cell: CellRef, wakers: &mut Vec<Waker>) {
         let refused = if self.0.closed.get() {
             Some(CANCELLED)
         } else {
@@ -269,7 +265,7 @@ impl LocalDriver {
         }
         self.read_mail(inner.remote.close_mail(), wakers);
         // Vacant cells of ours go where nobody looks; those still out settle with the Remote.
-        inner.vacant.set(ptr::null_mut());
+        inner.vacant.set(None);
         inner.remote.close(inner.live.get());
         left
     }

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam_utils::CachePadded;
 
-use super::cell::OpCell;
+use super::cell::{CellRef, OpCell};
 use super::counters::Counters;
 use super::park::ParkWord;
 use super::waking::Waking;
@@ -34,15 +34,12 @@ const CHUNK_CELLS: usize = 64;
 #[derive(Debug)]
 pub(super) enum Letter {
     /// Submit this cell (by a thread without a driver).
-    Submit(NonNull<OpCell>),
+    Submit(CellRef),
     /// The future of this cell was dropped on another thread: cancel it.
-    Cancel(NonNull<OpCell>),
+    Cancel(CellRef),
     /// The socket of this token was closed elsewhere.
     Forget(usize),
 }
-
-// SAFETY: a letter hands the cell over to the owner (state MAILED, or not submitted yet).
-unsafe impl Send for Letter {}
 
 #[derive(Debug, Default)]
 struct Mailbox {
@@ -154,14 +151,14 @@ impl Remote {
     ///
     /// # Safety
     /// The cell belongs to this driver's slab, is vacant, and is given back once. `self` may be gone afterwards.
-    pub(super) unsafe fn push_freed(this: *const Self, cell: NonNull<OpCell>) {
+    pub(super) unsafe fn push_freed(this: *const Self, cell: CellRef) {
         // SAFETY: an outstanding cell keeps its home alive (R2).
         let remote = unsafe { &*this };
         // Acquire pairs with `close`; Relaxed would do for the push itself.
         let mut head = remote.freed.load(Ordering::Acquire);
         while head != CLOSED {
             // SAFETY: the cell is the caller's until it is pushed.
-            unsafe { *cell.as_ref().next.get() = head };
+            unsafe { cell.set_next(link(head)) };
             // Release: the owner that takes the cell sees it vacated.
             match remote.freed.compare_exchange_weak(head, cell.as_ptr(), Ordering::Release, Ordering::Acquire) {
                 Ok(_) => return,
@@ -174,28 +171,24 @@ impl Remote {
 
     /// Owner: all cells freed elsewhere, linked through `next`.
     #[inline]
-    pub(super) fn take_freed(&self) -> *mut OpCell {
-        // Relaxed: a glance that saves the exclusive access; what it misses is found next time.
-        if self.freed.load(Ordering::Relaxed).is_null() {
-            return ptr::null_mut();
-        }
+    pub(super) fn take_freed(&self) -> Option<CellRef> {
         // Acquire pairs with the Release of `push_freed`.
-        self.freed.swap(ptr::null_mut(), Ordering::Acquire)
+        link(self.freed.swap(ptr::null_mut(), Ordering::Acquire))
     }
 
     /// Owner: new cells for its slab, linked through `next`.
-    pub(super) fn grow(self: &Arc<Self>) -> NonNull<OpCell> {
+    pub(super) fn grow(self: &Arc<Self>) -> Option<CellRef> {
         let cells: Vec<OpCell> = (0..CHUNK_CELLS).map(|_| OpCell::vacant(Arc::as_ptr(self), false)).collect();
         let chunk = Box::into_raw(cells.into_boxed_slice());
-        let first = chunk.cast::<OpCell>();
-        for index in 0..CHUNK_CELLS - 1 {
-            // SAFETY: within the chunk of CHUNK_CELLS cells.
-            let cell = unsafe { first.add(index) };
-            // SAFETY: as above; the chunk is nobody else's yet.
-            unsafe { *(*cell).next.get() = cell.wrapping_add(1) };
-        }
         self.chunks.lock().unwrap_or_else(PoisonError::into_inner).push(Chunk(chunk));
-        NonNull::new(first).expect("a box is not null")
+        let mut next = None;
+        for index in (0..CHUNK_CELLS).rev() {
+            let cell = link(chunk.cast::<OpCell>().wrapping_add(index)).expect("within a chunk");
+            // SAFETY: the chunk is nobody else's yet.
+            unsafe { cell.set_next(next) };
+            next = Some(cell);
+        }
+        next
     }
 
     /// Owner: every cell of the slab.
@@ -209,12 +202,12 @@ impl Remote {
     /// Owner, at the end: `live` cells were handed out and not given back to the slab.
     pub(super) fn close(self: &Arc<Self>, live: usize) {
         // AcqRel: pairs with both sides of `push_freed`.
-        let mut freed = self.freed.swap(CLOSED, Ordering::AcqRel);
+        let mut freed = link(self.freed.swap(CLOSED, Ordering::AcqRel));
         let mut outstanding = live;
-        while !freed.is_null() {
+        while let Some(cell) = freed {
             outstanding -= 1;
-            // SAFETY: a vacant cell of our own chunks.
-            freed = unsafe { *(*freed).next.get() };
+            // SAFETY: a vacant cell of our own chunks, taken out of the stack.
+            freed = unsafe { cell.next() };
         }
         let leaked = Arc::into_raw(self.clone());
         // SAFETY: `leaked` is the reference that `settle` drops at zero; closing happens once.
@@ -232,6 +225,13 @@ impl Remote {
             drop(unsafe { Arc::from_raw(this) });
         }
     }
+}
+
+/// The cell at an address of the stack of freed ones, or of a chunk.
+fn link(cell: *mut OpCell) -> Option<CellRef> {
+    debug_assert_ne!(cell, CLOSED);
+    // SAFETY: cells stay where they are as long as their Remote, which their users keep alive (R2).
+    NonNull::new(cell).map(|cell| unsafe { CellRef::new(cell) })
 }
 
 impl Drop for Remote {

@@ -8,7 +8,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use super::cell::OpCell;
+use super::cell::{CellRef, OpCell};
 use super::context::{self, Current};
 use super::local::Started;
 use super::remote::{Letter, Remote};
@@ -24,7 +24,7 @@ enum Phase<O> {
     /// Not polled yet.
     Created(O),
     /// The cell holds the operation.
-    InFlight(NonNull<OpCell>),
+    InFlight(CellRef),
     /// The result was returned.
     Finished,
 }
@@ -72,14 +72,15 @@ fn start_foreign<O: Operation>(remote: &Arc<Remote>, operation: O, waker: &Waker
     let cell = Box::new(OpCell::vacant(Arc::into_raw(remote.clone()), true));
     // SAFETY: vacant, and ours.
     unsafe { cell.occupy(operation, waker.clone()) };
-    let cell = NonNull::from(Box::leak(cell));
+    // SAFETY: leaked, until `release` makes a box of it again.
+    let cell = unsafe { CellRef::new(NonNull::from(Box::leak(cell))) };
     match remote.post(Letter::Submit(cell)) {
         Ok(()) => Started::Pending(cell),
         Err(_) => {
             // SAFETY: the letter came back, so the cell is still ours.
-            let waker = unsafe { cell.as_ref().take_waker() };
+            let waker = unsafe { cell.take_waker() };
             // SAFETY: as above; it holds an `O`.
-            let (operation, _) = unsafe { cell.as_ref().take::<O>() };
+            let (operation, _) = unsafe { cell.take::<O>() };
             // SAFETY: vacant now.
             unsafe { release(cell) };
             drop(waker);
@@ -93,12 +94,11 @@ fn start_foreign<O: Operation>(remote: &Arc<Remote>, operation: O, waker: &Waker
 /// # Safety
 /// The cell is vacant, belongs to the caller, and is not used afterwards.
 #[inline]
-unsafe fn release(cell: NonNull<OpCell>) {
+unsafe fn release(cell: CellRef) {
     if context::with(|current| matches!(current, Current::Local(driver) if driver.release(cell))) {
         return;
     }
-    // SAFETY: valid until released below.
-    let (home, foreign) = unsafe { (cell.as_ref().home(), cell.as_ref().is_foreign()) };
+    let (home, foreign) = (cell.home(), cell.is_foreign());
     if foreign {
         // SAFETY: made from a box in `start_foreign`.
         drop(unsafe { Box::from_raw(cell.as_ptr()) });
@@ -114,11 +114,11 @@ unsafe fn release(cell: NonNull<OpCell>) {
 ///
 /// # Safety
 /// The cell is occupied, belongs to the caller (completed or never submitted), and is not used afterwards.
-pub(super) unsafe fn discard(cell: NonNull<OpCell>) {
+pub(super) unsafe fn discard(cell: CellRef) {
     // SAFETY: the caller's promise.
-    let waker = unsafe { cell.as_ref().take_waker() };
+    let waker = unsafe { cell.take_waker() };
     // SAFETY: the caller's promise.
-    unsafe { cell.as_ref().discard() };
+    unsafe { cell.discard() };
     // SAFETY: vacant now.
     unsafe { release(cell) };
     drop(waker);
@@ -134,20 +134,18 @@ impl<O: Operation> Future for Submission<O> {
             Phase::InFlight(cell) => cell,
             Phase::Finished => panic!("an operation was polled after it had completed"),
         };
-        // SAFETY: occupied as long as this future has it.
-        let occupied = unsafe { cell.as_ref() };
-        if !occupied.state.is_done() && occupied.state.begin_waker() {
+        if !cell.state.is_done() && cell.state.begin_waker() {
             // SAFETY: SUBMITTED: the waker is the future's.
-            unsafe { occupied.update_waker(context.waker()) };
-            if occupied.state.end_waker() {
+            unsafe { cell.update_waker(context.waker()) };
+            if cell.state.end_waker() {
                 self.0 = Phase::InFlight(cell);
                 return Poll::Pending;
             }
             // SAFETY: DONE, seen by the failed exchange; the driver did not find a waker to take.
-            drop(unsafe { occupied.take_waker() });
+            drop(unsafe { cell.take_waker() });
         }
         // SAFETY: DONE: payload and result are the future's; `O` is what it put in.
-        let (operation, result) = unsafe { occupied.take::<O>() };
+        let (operation, result) = unsafe { cell.take::<O>() };
         // SAFETY: vacant now.
         unsafe { release(cell) };
         Poll::Ready(operation.complete(op::from_raw(result)))
@@ -164,13 +162,11 @@ impl<O: Operation> Drop for Submission<O> {
 
 /// The future of an operation in flight was dropped: the operation goes on without it, and is asked to end.
 #[cold]
-fn abandon(cell: NonNull<OpCell>) {
-    // SAFETY: occupied as long as the future has it.
-    let occupied = unsafe { cell.as_ref() };
-    if occupied.state.begin_waker() {
+fn abandon(cell: CellRef) {
+    if cell.state.begin_waker() {
         // The task must not be kept until the kernel is done.
         // SAFETY: SUBMITTED: the waker is the future's.
-        drop(unsafe { occupied.take_waker() });
+        drop(unsafe { cell.take_waker() });
     }
     let outcome = context::with(|current| match current {
         Current::Local(driver) => driver.abandon(cell),
@@ -185,19 +181,17 @@ fn abandon(cell: NonNull<OpCell>) {
 }
 
 /// As [`abandon`], on a thread that does not own the driver.
-fn abandon_elsewhere(cell: NonNull<OpCell>) {
-    // SAFETY: occupied as long as the future has it.
-    let occupied = unsafe { cell.as_ref() };
-    let home = occupied.home();
+fn abandon_elsewhere(cell: CellRef) {
+    let home = cell.home();
     // The letter may be read, and the home dropped, before `post` returns: hold a reference of our own.
     // SAFETY: an occupied cell keeps its home alive, and `home` came from an Arc.
     unsafe { Arc::increment_strong_count(home) };
     // SAFETY: the reference just counted.
     let home = unsafe { Arc::from_raw(home) };
-    let finished = match occupied.state.abandon_by_mail() {
+    let finished = match cell.state.abandon_by_mail() {
         Abandoned::Free => true,
         // A letter that comes back: the driver is closed, and has finished the operation unless the kernel never gave it back.
-        Abandoned::InFlight => home.post(Letter::Cancel(cell)).is_err() && occupied.state.is_finished(),
+        Abandoned::InFlight => home.post(Letter::Cancel(cell)).is_err() && cell.state.is_finished(),
     };
     if finished {
         // SAFETY: DONE, or FINISHED with the letter in our hands: the cell is ours.

@@ -97,13 +97,8 @@ impl Selector {
     }
 
     /// Asks for the next event in the given directions, where edges do not come by themselves.
-    pub(super) fn rearm(&self, socket: &Socket, token: usize, readable: bool, writable: bool) -> io::Result<()> {
-        match self {
-            #[cfg(target_os = "linux")]
-            Self::Epoll(_) => Ok(()),
-            #[cfg(any(test, not(target_os = "linux")))]
-            Self::Portable(selector) => selector.rearm(socket, Event { token, readable, writable }),
-        }
+    pub(super) fn rearm(&self, socket: &Socket, event: Event) -> io::Result<()> {
+        dispatch!(Selector, self, selector => selector.rearm(socket, event))
     }
 
     /// Watches `socket` no more.

@@ -2,16 +2,15 @@
 #![expect(unsafe_code, reason = "works on occupied cells, which belong to the owner while they wait")]
 
 use std::io;
-use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::Socket;
 
 use super::queue::Queue;
-use super::selector::{Events, Selector};
+use super::selector::{Event, Events, Selector};
 use crate::driver::Wait;
-use crate::driver::cell::OpCell;
+use crate::driver::cell::CellRef;
 use crate::driver::core::Sink;
 use crate::driver::local::CANCELLED;
 use crate::driver::remote::{Letter, Remote};
@@ -83,7 +82,7 @@ impl PollCore {
         }
     }
 
-    pub(in crate::driver) fn submit(&mut self, cell: NonNull<OpCell>, attempted: bool) -> io::Result<()> {
+    pub(in crate::driver) fn submit(&mut self, cell: CellRef, attempted: bool) -> io::Result<()> {
         if attempted {
             self.wait_for_readiness(cell)?;
         } else {
@@ -91,14 +90,16 @@ impl PollCore {
         }
         self.in_flight += 1;
         // SAFETY: the owner's thread.
-        unsafe { cell.as_ref().set_in_flight(true) };
+        unsafe { cell.set_in_flight(true) };
         Ok(())
     }
 
     /// Puts `cell` where the next event of its socket finds it.
-    fn wait_for_readiness(&mut self, cell: NonNull<OpCell>) -> io::Result<()> {
-        // SAFETY: occupied, on the owner's thread.
-        let (socket, interest) = unsafe { (cell.as_ref().socket(), cell.as_ref().interest()) };
+    fn wait_for_readiness(&mut self, cell: CellRef) -> io::Result<()> {
+        // SAFETY: occupied, on the owner's thread; not used after the cell.
+        let socket = unsafe { cell.socket() };
+        // SAFETY: as above.
+        let interest = unsafe { cell.interest() };
         let socket = socket.expect("an operation without a socket never would block");
         let token = self.token(socket)?;
         self.sources[token].queue(interest).push(cell);
@@ -134,13 +135,16 @@ impl PollCore {
 
     fn rearm(&self, socket: &SharedSocket, token: usize) -> io::Result<()> {
         let source = &self.sources[token];
-        self.selector.rearm(socket.get(), token, !source.readers.is_empty(), !source.writers.is_empty())
+        let event = Event { token, readable: !source.readers.is_empty(), writable: !source.writers.is_empty() };
+        self.selector.rearm(socket.get(), event)
     }
 
     /// Always ends it at once: nothing but our own lists names it.
-    pub(in crate::driver) fn cancel(&mut self, cell: NonNull<OpCell>) -> bool {
-        // SAFETY: occupied, on the owner's thread.
-        let (socket, interest) = unsafe { (cell.as_ref().socket(), cell.as_ref().interest()) };
+    pub(in crate::driver) fn cancel(&mut self, cell: CellRef) -> bool {
+        // SAFETY: occupied, on the owner's thread; not used after the cell.
+        let socket = unsafe { cell.socket() };
+        // SAFETY: as above.
+        let interest = unsafe { cell.interest() };
         let queued = socket.and_then(|socket| self.token_if_registered(socket));
         if queued.is_some_and(|token| self.sources[token].queue(interest).remove(cell)) {
             self.waiting -= 1;
@@ -150,9 +154,9 @@ impl PollCore {
         }
         self.in_flight -= 1;
         // SAFETY: the owner's thread, in no list any more.
-        unsafe { cell.as_ref().set_in_flight(false) };
+        unsafe { cell.set_in_flight(false) };
         // SAFETY: as above; nobody reads the result before the burial.
-        unsafe { cell.as_ref().set_result(CANCELLED) };
+        unsafe { cell.set_result(CANCELLED) };
         true
     }
 
@@ -202,7 +206,7 @@ impl PollCore {
     fn attempt_ready(&mut self, sink: &mut Sink<'_>) -> io::Result<()> {
         while let Some(cell) = self.ready.pop() {
             // SAFETY: occupied, on the owner's thread, in no list.
-            if let Some(result) = unsafe { cell.as_ref().attempt() } {
+            if let Some(result) = unsafe { cell.attempt() } {
                 self.finish(cell, result, sink);
             } else if let Err(error) = self.wait_for_readiness(cell) {
                 self.finish(cell, crate::op::to_raw(Err(error)), sink);
@@ -221,7 +225,7 @@ impl PollCore {
             for (interest, ready) in [(Interest::Readable, event.readable), (Interest::Writable, event.writable)] {
                 while ready && let Some(cell) = self.sources[event.token].queue(interest).front() {
                     // SAFETY: occupied, on the owner's thread, in no ring.
-                    let Some(result) = (unsafe { cell.as_ref().attempt() }) else { break };
+                    let Some(result) = (unsafe { cell.attempt() }) else { break };
                     self.sources[event.token].queue(interest).pop();
                     self.waiting -= 1;
                     self.finish(cell, result, sink);
@@ -229,7 +233,7 @@ impl PollCore {
             }
             let source = &self.sources[event.token];
             // SAFETY: it waits, so it is occupied and keeps the socket alive.
-            if let Some(socket) = source.readers.front().or(source.writers.front()).and_then(|cell| unsafe { cell.as_ref().socket() }) {
+            if let Some(socket) = source.readers.front().or(source.writers.front()).and_then(|cell| unsafe { cell.socket() }) {
                 self.rearm(socket, event.token)?;
             }
         }
@@ -237,7 +241,7 @@ impl PollCore {
         Ok(())
     }
 
-    fn finish(&mut self, cell: NonNull<OpCell>, result: i32, sink: &mut Sink<'_>) {
+    fn finish(&mut self, cell: CellRef, result: i32, sink: &mut Sink<'_>) {
         self.in_flight -= 1;
         // SAFETY: the owner's thread; in no list any more.
         unsafe { sink.complete(cell, result) };

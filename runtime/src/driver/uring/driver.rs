@@ -16,7 +16,7 @@ use io_uring::{opcode, squeue};
 
 use super::ring::Ring;
 use crate::driver::Wait;
-use crate::driver::cell::OpCell;
+use crate::driver::cell::{CellRef, OpCell};
 use crate::driver::core::Sink;
 use crate::driver::remote::Remote;
 use crate::driver::waking::Waking;
@@ -48,19 +48,19 @@ impl UringCore {
     }
 
     #[inline]
-    pub(in crate::driver) fn submit(&mut self, cell: NonNull<OpCell>) -> io::Result<()> {
+    pub(in crate::driver) fn submit(&mut self, cell: CellRef) -> io::Result<()> {
         // SAFETY: occupied, on the owner's thread.
-        let entry = unsafe { cell.as_ref().prepare() }?.user_data(cell.as_ptr().expose_provenance() as u64);
+        let entry = unsafe { cell.prepare() }?.user_data(cell.as_ptr().expose_provenance() as u64);
         // SAFETY: the entry points into the cell and what its operation owns, which stay until the completion (I6).
         unsafe { self.ring.push(entry) };
         // SAFETY: the owner's thread.
-        unsafe { cell.as_ref().set_in_flight(true) };
+        unsafe { cell.set_in_flight(true) };
         self.in_flight += 1;
         Ok(())
     }
 
     /// Never ends it at once: only the kernel can.
-    pub(in crate::driver) fn cancel(&mut self, cell: NonNull<OpCell>) -> bool {
+    pub(in crate::driver) fn cancel(&mut self, cell: CellRef) -> bool {
         let entry = opcode::AsyncCancel::new(cell.as_ptr().expose_provenance() as u64).build().user_data(CANCEL);
         // SAFETY: points nowhere; the address is only compared (U2).
         unsafe { self.ring.push(entry.flags(squeue::Flags::SKIP_SUCCESS)) };
@@ -137,6 +137,8 @@ impl UringCore {
             mark if mark < MARKS => {}
             address => {
                 let cell = NonNull::new(std::ptr::with_exposed_provenance_mut::<OpCell>(address as usize)).expect("not a mark");
+                // SAFETY: U1, I6.
+                let cell = unsafe { CellRef::new(cell) };
                 ended += 1;
                 // SAFETY: U1; an operation has one completion, so the cell is completed once.
                 unsafe { sink.complete(cell, result) };

@@ -56,6 +56,12 @@ impl Epoll {
         self.control(libc::EPOLL_CTL_ADD, socket.as_raw_fd(), BOTH, token as u64)
     }
 
+    /// Nothing to do: edges come by themselves.
+    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "the same interface as where there is something to do")]
+    pub(super) fn rearm(&self, _socket: &Socket, _event: Event) -> io::Result<()> {
+        Ok(())
+    }
+
     pub(super) fn delete(&self, socket: &Socket) {
         // An error means that it is not registered, which is what is wanted.
         let _ = self.control(libc::EPOLL_CTL_DEL, socket.as_raw_fd(), 0, 0);
