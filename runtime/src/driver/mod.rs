@@ -29,6 +29,8 @@ mod sync;
 mod uring;
 mod waking;
 
+#[cfg(all(test, zokio_loom))]
+mod models;
 #[cfg(all(test, not(zokio_loom)))]
 mod tests;
 
