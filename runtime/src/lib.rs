@@ -29,11 +29,14 @@
 //! Where next: [`Builder`] and [`config`] for what can be set, [`task`], [`time`] and [`net`] for what tasks do.
 #![deny(unsafe_code)]
 
+pub mod buf;
 pub mod builder;
 pub mod config;
 mod driver;
 mod mem;
 pub mod metrics;
+pub mod net;
+mod op;
 mod primitives;
 pub mod runtime;
 mod scheduler;
@@ -43,7 +46,7 @@ pub mod topology;
 
 pub use builder::Builder;
 pub use config::{IoDriver, RuntimeConfig};
-pub use driver::{DriverKind, DriverReport};
+pub use driver::{DriverCounters, DriverKind, DriverReport};
 pub use runtime::Runtime;
 
 use std::future::Future;

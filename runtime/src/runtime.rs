@@ -60,7 +60,8 @@ impl Runtime {
         let (started, outcomes) = mpsc::channel();
         let mut first_error = None;
         // One worker after the other: when the first finds that io_uring is refused, the others are told to poll as well.
-        let mut driver_config = DriverConfig::from(&shared.config);
+        let mut driver_config =
+            DriverConfig { choice: shared.config.io_driver, queue_depth: shared.config.io_queue_depth, ..DriverConfig::default() };
         for (index, queue) in queues.into_iter().enumerate() {
             let setup =
                 WorkerSetup { shared: shared.clone(), index, queue, driver_config: driver_config.clone(), barrier: barrier.clone() };

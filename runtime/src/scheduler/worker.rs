@@ -74,7 +74,7 @@ pub(crate) fn run(setup: WorkerSetup, started: impl FnOnce(io::Result<()>)) {
     own.counters.thread_id.set(crate::primitives::thread_id());
     own.counters.poll_ns.set(POLL_NS_FIRST_GUESS);
     let _ = own.report.set(driver.report().clone());
-    let _ = own.remote.set(remote.clone());
+    let _ = own.remote.set(remote);
     let driver = RefCell::new(driver);
     let context = WorkerContext {
         index,
@@ -89,7 +89,7 @@ pub(crate) fn run(setup: WorkerSetup, started: impl FnOnce(io::Result<()>)) {
     };
     let current = Current::Worker(context);
     let Current::Worker(cx) = &current else { unreachable!("made above") };
-    driver::context::enter_local(&driver, &remote, || {
+    driver::context::enter_local(&driver, || {
         context::enter(&current, || {
             started(Ok(()));
             let mut worker = Worker {
