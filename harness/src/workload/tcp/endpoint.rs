@@ -149,6 +149,28 @@ pub fn connect(address: SocketAddr, source: Option<SocketAddr>, nodelay: bool) -
     Ok(socket.into())
 }
 
+/// A non-blocking socket that is connected, or (true) about to be.
+///
+/// # Errors
+/// The system's.
+pub fn connect_nonblocking(address: SocketAddr, source: Option<SocketAddr>, nodelay: bool) -> io::Result<(TcpStream, bool)> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    if nodelay {
+        socket.set_tcp_nodelay(true)?;
+    }
+    if let Some(source) = source {
+        prepare_source(&socket)?;
+        socket.bind(&source.into())?;
+    }
+    match socket.connect(&address.into()) {
+        Ok(()) => Ok((socket.into(), false)),
+        #[cfg(unix)]
+        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok((socket.into(), true)),
+        Err(error) => Err(error),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
