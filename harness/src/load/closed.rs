@@ -26,7 +26,6 @@ const SLICES: u32 = 10;
 /// Threads that can record.
 const SLOTS: usize = 256;
 
-
 // The word of `Control`: 0 while users connect, then these; from `MEASURE` on, the slice of the window.
 const WARMUP: u32 = 1;
 const DRAIN: u32 = 2;

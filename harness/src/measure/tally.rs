@@ -109,12 +109,7 @@ impl Tally {
         }
         let workers = threads
             .into_iter()
-            .map(|thread| WorkerRecord {
-                thread_id: thread.thread_id,
-                operations: Some(thread.ok()),
-                cpus: thread.cpus,
-                polls: None,
-            })
+            .map(|thread| WorkerRecord { thread_id: thread.thread_id, operations: Some(thread.ok()), cpus: thread.cpus, polls: None })
             .collect();
         Self { sum, workers }
     }
@@ -186,6 +181,9 @@ mod tests {
         let work = tally.work(0);
         assert_eq!((work.ok, work.attempted, work.verified, work.bytes), (30, 32, 30, 3_840));
         assert_eq!(work.errors["mismatch"], 2);
-        assert_eq!(tally.workers.iter().map(|worker| (worker.thread_id, worker.operations)).collect::<Vec<_>>(), [(5, Some(20)), (7, Some(10))]);
+        assert_eq!(
+            tally.workers.iter().map(|worker| (worker.thread_id, worker.operations)).collect::<Vec<_>>(),
+            [(5, Some(20)), (7, Some(10))]
+        );
     }
 }

@@ -138,16 +138,7 @@ impl EpollLoop<'_> {
                 std::thread::sleep(std::time::Duration::from_millis(5));
                 continue;
             }
-            let damage = self.site.control.takes_corruption(self.assignment.users[client].0);
-            let len = self.lanes.make_request(client, &self.site.payload, damage);
-            if let Some(end) = &mut self.ends[client] {
-                (end.outgoing, end.sent) = (len, 0);
-                // A connection that is still being established reports itself when it is ready.
-                if end.is_connecting {
-                    return;
-                }
-            }
-            match self.send(client) {
+            match self.request(client) {
                 Ok(()) => return,
                 Err(fault) => self.abandon(client, fault),
             }
@@ -155,6 +146,15 @@ impl EpollLoop<'_> {
         self.ends[client] = None;
         self.clients_open -= 1;
         self.site.control.user_done();
+    }
+
+    /// Makes the next request and sends what can be sent; a connection that is being established reports itself when it is ready.
+    fn request(&mut self, client: usize) -> Outcome {
+        let damage = self.site.control.takes_corruption(self.assignment.users[client].0);
+        let len = self.lanes.make_request(client, &self.site.payload, damage);
+        let Some(end) = &mut self.ends[client] else { return Ok(()) };
+        (end.outgoing, end.sent) = (len, 0);
+        if end.is_connecting { Ok(()) } else { self.send(client) }
     }
 
     fn connect(&mut self, client: usize) -> Outcome {
@@ -302,22 +302,20 @@ impl EpollLoop<'_> {
         match self.lanes.take_answer(lane, count, payload) {
             Next::ReceiveMore => Ok(()),
             Next::Damaged => Err((ErrorClass::Mismatch, None)),
-            Next::Complete(bytes) => {
-                self.answered(lane, bytes as u64);
-                Ok(())
-            }
+            Next::Complete(bytes) => self.answered(lane, bytes as u64),
         }
     }
 
     /// A round trip has ended; the operation too, unless its connection carries more.
-    fn answered(&mut self, client: usize, bytes: u64) {
+    fn answered(&mut self, client: usize, bytes: u64) -> Outcome {
         let user = &mut self.users[client];
         user.operations += 1;
         user.bytes += bytes;
         let workload = &self.site.workload;
         if workload.mode != TcpMode::Rr {
             if user.operations < workload.operations_per_connection.max(1) {
-                return self.begin(client);
+                // A connection that was begun is ended, drain or not.
+                return self.request(client);
             }
             self.ends[client] = None;
             self.recorder.syscalls(1);
@@ -327,6 +325,7 @@ impl EpollLoop<'_> {
         let service = now - std::mem::replace(&mut user.begin, now);
         self.recorder.success(service, std::mem::take(&mut user.bytes));
         self.begin(client);
+        Ok(())
     }
 
     /// A user's connection has failed.

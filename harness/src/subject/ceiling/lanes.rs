@@ -28,6 +28,8 @@ pub struct Lanes {
     memory: Vec<u8>,
     /// Bytes from one buffer to the next: whole cache lines.
     stride: usize,
+    /// A lane whose outgoing pattern was damaged on purpose.
+    damaged: Option<usize>,
 }
 
 /// What a lane must do after bytes have come.
@@ -47,7 +49,7 @@ impl Lanes {
         let stride = (payload.len_max() + STAMP_BYTES + 1).next_multiple_of(64);
         let owes_hello = payload.hello_bytes() > 0;
         let lane = Lane { filled: 0, stamp: Stamp::first(0), start: 0, expected: Expectation::default(), owes_hello };
-        let mut lanes = Self { lanes: vec![lane; count], memory: vec![0; 2 * stride * count], stride };
+        let mut lanes = Self { lanes: vec![lane; count], memory: vec![0; 2 * stride * count], stride, damaged: None };
         let pattern = payload.buffer();
         for index in 0..count {
             let len = lanes.stride.min(pattern.len());
@@ -68,6 +70,11 @@ impl Lanes {
         lane.filled = 0;
         lane.expected = Expectation::default();
         lane.owes_hello = payload.hello_bytes() > 0;
+        if self.damaged.take_if(|damaged| *damaged == index).is_some() {
+            let pattern = payload.buffer();
+            let len = self.stride.min(pattern.len());
+            self.outgoing(index)[..len].copy_from_slice(&pattern[..len]);
+        }
     }
 
     /// How many lanes.
@@ -117,6 +124,7 @@ impl Lanes {
         }
         if damage {
             outgoing[hello + len - 1] ^= 1;
+            self.damaged = Some(index);
         }
         hello + len
     }

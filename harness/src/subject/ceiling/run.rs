@@ -74,24 +74,28 @@ pub fn choose(workload: &TcpWorkload, role: Role, users: u32, len_max: usize, ha
 ///
 /// # Errors
 /// A [`Failure`] of the set-up.
-pub fn run(trial: &Trial, session: &Session) -> Result<TrialRecord, Failure> {
-    let control = Arc::new(Control::default());
+pub fn run(trial: &Trial, session: &Session, control: &Arc<Control>) -> Result<TrialRecord, Failure> {
     match &trial.workload {
-        Workload::Tcp(workload) => run_tcp(trial, session, &control, workload),
+        Workload::Tcp(workload) => run_tcp(trial, session, control, workload),
         Workload::Sleep(workload) => {
             let users = sleep_workload::users(trial);
             let cpus = worker_cpus(trial);
             let count = u32::try_from(cpus.len()).unwrap_or(u32::MAX);
-            let (phases, ()) = with_threads(&control, &cpus, |worker| {
-                let worker = u32::try_from(worker).unwrap_or(0);
-                sleep::run(&control, users / count + u32::from(worker < users % count), workload.duration_ns);
-                Ok(())
-            }, || {
-                control.wait_ready(u64::from(users), SETUP_LIMIT)?;
-                session.ready(&[]);
-                Ok((closed::run_phases(&control, &trial.phases, session)?, ()))
-            })?;
-            Ok(drive::assemble(&control, &phases, trial, report(Variant::Nanosleep, None, &[])))
+            let (phases, ()) = with_threads(
+                control,
+                &cpus,
+                |worker| {
+                    let worker = u32::try_from(worker).unwrap_or(0);
+                    sleep::run(control, users / count + u32::from(worker < users % count), workload.duration_ns);
+                    Ok(())
+                },
+                || {
+                    control.wait_ready(u64::from(users), SETUP_LIMIT)?;
+                    session.ready(&[]);
+                    Ok((closed::run_phases(control, &trial.phases, session)?, ()))
+                },
+            )?;
+            Ok(drive::assemble(control, &phases, trial, report(Variant::Nanosleep, None, &[])))
         }
     }
 }
@@ -106,9 +110,11 @@ fn run_tcp(trial: &Trial, session: &Session, control: &Arc<Control>, workload: &
     let refusal = ring::refusal();
     let variant = choose(workload, trial.role, users, site.payload.len_max(), refusal.is_none());
     let listeners = if trial.role == Role::Client { Vec::new() } else { listeners(trial, &cpus, users, workload.nodelay)? };
-    let own: Vec<SocketAddr> = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>().map_err(|error| {
-        endpoint::setup_failure("listen", "cannot read a listener's address", &error)
-    })?;
+    let own: Vec<SocketAddr> = listeners
+        .iter()
+        .map(TcpListener::local_addr)
+        .collect::<Result<_, _>>()
+        .map_err(|error| endpoint::setup_failure("listen", "cannot read a listener's address", &error))?;
     let targets = if trial.role == Role::Client { endpoint::connect_addresses(trial)? } else { own.clone() };
     let shares = shares(trial.role, users, cpus.len(), &targets);
 
@@ -141,7 +147,8 @@ fn run_tcp(trial: &Trial, session: &Session, control: &Arc<Control>, workload: &
 }
 
 fn listeners(trial: &Trial, cpus: &[u32], users: u32, nodelay: bool) -> Result<Vec<TcpListener>, Failure> {
-    let listen = |address| endpoint::listen(address, endpoint::backlog(users), nodelay).map_err(|error| endpoint::listen_failure(address, &error));
+    let listen =
+        |address| endpoint::listen(address, endpoint::backlog(users), nodelay).map_err(|error| endpoint::listen_failure(address, &error));
     endpoint::listen_addresses(trial, cpus.len())?.into_iter().map(listen).collect()
 }
 

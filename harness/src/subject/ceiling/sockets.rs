@@ -124,7 +124,8 @@ impl ClientEnd {
         }
         if let Some(source) = source {
             desk.calls += 2;
-            endpoint::prepare_source(&socket).map_err(|error| rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::INVAL))?;
+            endpoint::prepare_source(&socket)
+                .map_err(|error| rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::INVAL))?;
             rustix::net::bind(&socket, &source)?;
         }
         rustix::net::connect(&socket, &address)?;

@@ -35,14 +35,33 @@ pub struct Tokio;
 #[derive(Clone, Copy, Debug)]
 pub struct TokioCt;
 
+impl Tokio {
+    /// Runs a trial whose control the caller holds.
+    ///
+    /// # Errors
+    /// A [`Failure`] of the set-up.
+    pub fn run_with(trial: &Trial, session: &Session, control: &Arc<Control>) -> Result<TrialRecord, Failure> {
+        run(MultiThread::start(trial, control)?, control, trial, session)
+    }
+}
+
+impl TokioCt {
+    /// Runs a trial whose control the caller holds.
+    ///
+    /// # Errors
+    /// A [`Failure`] of the set-up.
+    pub fn run_with(trial: &Trial, session: &Session, control: &Arc<Control>) -> Result<TrialRecord, Failure> {
+        run(CurrentThreads::start(trial, control)?, control, trial, session)
+    }
+}
+
 impl Subject for Tokio {
     fn describe(&self) -> SubjectDescription {
         describe("tokio")
     }
 
     fn run(&self, trial: &Trial, session: &Session) -> Result<TrialRecord, Failure> {
-        let control = Arc::new(Control::default());
-        run(MultiThread::start(trial, &control)?, &control, trial, session)
+        Self::run_with(trial, session, &Arc::new(Control::default()))
     }
 }
 
@@ -52,8 +71,7 @@ impl Subject for TokioCt {
     }
 
     fn run(&self, trial: &Trial, session: &Session) -> Result<TrialRecord, Failure> {
-        let control = Arc::new(Control::default());
-        run(CurrentThreads::start(trial, &control)?, &control, trial, session)
+        Self::run_with(trial, session, &Arc::new(Control::default()))
     }
 }
 

@@ -121,13 +121,13 @@ fn listen<S: Stack, F: Fleet>(fleet: &F, site: &Arc<Site>, trial: &Trial, users:
         });
     }
     drop(sender);
-    let mut bound = wanted;
-    for _ in 0..bound.len() {
-        let answer = receiver.recv_timeout(SETUP_LIMIT);
-        let (worker, outcome) = answer.map_err(|_| endpoint_timeout())?;
-        bound[worker] = outcome?;
+    let mut outcomes = Vec::with_capacity(wanted.len());
+    for _ in &wanted {
+        outcomes.push(receiver.recv_timeout(SETUP_LIMIT).map_err(|_| endpoint_timeout())?);
     }
-    Ok(bound)
+    // The first worker's failure is the one told: the address the user gave.
+    outcomes.sort_by_key(|(worker, _)| *worker);
+    outcomes.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
 fn endpoint_timeout() -> Failure {

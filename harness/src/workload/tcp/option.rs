@@ -16,9 +16,8 @@ pub(super) fn set_bind_address_no_port(socket: &impl AsFd) -> io::Result<()> {
         let size = size_of_val(&on) as libc::socklen_t;
         let descriptor = socket.as_fd().as_raw_fd();
         // SAFETY: the descriptor is open for the length of the borrow; the kernel reads `size` bytes of `on`, which outlives the call.
-        let result = unsafe {
-            libc::setsockopt(descriptor, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, std::ptr::from_ref(&on).cast(), size)
-        };
+        let result =
+            unsafe { libc::setsockopt(descriptor, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, std::ptr::from_ref(&on).cast(), size) };
         if result != 0 {
             return Err(io::Error::last_os_error());
         }
