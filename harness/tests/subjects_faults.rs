@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use support::{RunningServer, SUBJECTS, alone, open_files, tcp, trial};
-use zokio_bench::load::closed::Control;
+use zokio_bench::measure::tally::Ledger;
 use zokio_bench::subject::ceiling::Ceiling;
 use zokio_bench::subject::protocol::Role;
 use zokio_bench::subject::serve::{Session, Subject as _};
@@ -25,7 +25,7 @@ fn one_flipped_bit_in_a_request_is_a_mismatch() {
             let size = if mode == TcpMode::Stream { 64 << 10 } else { 500 };
             let mut trial = trial(name, Role::Both, tcp(mode, size), 4);
             trial.phases.measure_ms = 200;
-            let control = Arc::new(Control::default());
+            let control = Arc::new(Ledger::default());
             let culprit = Arc::clone(&control);
             let damage = std::thread::spawn(move || {
                 while culprit.slice().is_none_or(|slice| slice < 2) {
@@ -63,7 +63,7 @@ fn a_server_that_damages_its_answers_is_never_a_success() {
     for (name, _, run_with) in SUBJECTS {
         let mut client = trial(name, Role::Client, tcp(TcpMode::Rr, 64), 2);
         client.connect = vec![address.clone()];
-        let record = run_with(&client, &Session::detached(), &Arc::new(Control::default())).expect("a record");
+        let record = run_with(&client, &Session::detached(), &Arc::new(Ledger::default())).expect("a record");
         assert_eq!((record.work.ok, record.work.verified, record.work.bytes), (0, 0, 0), "{name}");
         assert!(record.work.errors["mismatch"] > 0, "{name}: {:?}", record.work.errors);
     }

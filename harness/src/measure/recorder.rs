@@ -14,8 +14,8 @@ use std::sync::Arc;
 use hdrhistogram::Histogram;
 
 use super::cpu;
-use super::tally::ThreadTally;
-use crate::load::closed::{Control, SLICES_MAX};
+use super::tally::{Ledger, ThreadTally};
+use crate::load::closed::SLICES_MAX;
 
 /// Longest time a histogram holds; longer ones are recorded as this.
 const TIME_NS_MAX: u64 = 60_000_000_000;
@@ -64,7 +64,7 @@ impl ErrorClass {
 /// The counts and times of one thread.
 #[derive(Debug)]
 pub struct Recorder {
-    control: Arc<Control>,
+    control: Arc<Ledger>,
     slot: usize,
     total_ok: u64,
     tally: ThreadTally,
@@ -72,7 +72,7 @@ pub struct Recorder {
 
 impl Recorder {
     /// A recorder for the calling thread.
-    pub fn new(control: &Arc<Control>) -> Self {
+    pub fn new(control: &Arc<Ledger>) -> Self {
         let mut tally = ThreadTally::new();
         tally.thread_id = cpu::thread_id();
         tally.cpus = cpu::thread_cpus();
@@ -175,12 +175,12 @@ thread_local! {
 
 /// Runs `write` on the recorder of the calling thread, which is made on first use.
 #[inline]
-pub fn with<T>(control: &Arc<Control>, write: impl FnOnce(&mut Recorder) -> T) -> T {
+pub fn with<T>(control: &Arc<Ledger>, write: impl FnOnce(&mut Recorder) -> T) -> T {
     CURRENT.with_borrow_mut(|current| write(current.get_or_insert_with(|| Recorder::new(control))))
 }
 
 /// Makes the recorder of the calling thread, so that a worker shows in the record even if no operation ends on it.
-pub fn install(control: &Arc<Control>) {
+pub fn install(control: &Arc<Ledger>) {
     with(control, |_| ());
 }
 

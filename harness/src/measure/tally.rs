@@ -1,6 +1,8 @@
 //! From the recorders of all threads to the counts and histograms of a record.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::{Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -9,7 +11,7 @@ use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
 use zokio_report::schema::record::{HISTOGRAM_ENCODING, HistogramPayload, Work, WorkerRecord};
 
 use super::recorder::{ErrorClass, add_counts, time_histogram};
-use crate::load::closed::SLICES_MAX;
+use crate::load::closed::{Control, SLICES_MAX};
 
 /// What one thread counted.
 #[derive(Clone, Debug)]
@@ -74,6 +76,33 @@ impl ThreadTally {
 impl Default for ThreadTally {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// The control of a trial and the counts of its threads that have ended: what every body and every recorder shares.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    control: Control,
+    threads: Mutex<Vec<ThreadTally>>,
+}
+
+impl Ledger {
+    /// Takes the counts of a thread that has ended.
+    pub fn deposit(&self, thread: ThreadTally) {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+    }
+
+    /// The counts of all threads that have ended.
+    pub fn take_threads(&self) -> Vec<ThreadTally> {
+        std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Deref for Ledger {
+    type Target = Control;
+
+    fn deref(&self) -> &Control {
+        &self.control
     }
 }
 

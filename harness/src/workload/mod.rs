@@ -2,7 +2,6 @@
 //!
 //! Externally tagged, in TOML and in JSON: `[scenario.tcp]`, `{"tcp":{…}}`.
 
-pub mod sleep;
 pub mod tcp;
 
 use serde::{Deserialize, Serialize};

@@ -6,9 +6,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use zokio_bench::load::closed::Control;
 use zokio_bench::load::{ClosedLoad, Load};
-use zokio_bench::measure::tally;
+use zokio_bench::measure::tally::{self, Ledger};
 use zokio_bench::subject::ceiling::{self, Ceiling};
 use zokio_bench::subject::protocol::{Network, PROTOCOL, Phases, Reply, Role, Trial};
 use zokio_bench::subject::serve::{Session, Subject};
@@ -19,7 +18,7 @@ use zokio_report::schema::journal::Failure;
 use zokio_report::schema::record::TrialRecord;
 
 /// How to run a trial with a control of the test's own.
-pub(crate) type RunWith = fn(&Trial, &Session, &Arc<Control>) -> Result<TrialRecord, Failure>;
+pub(crate) type RunWith = fn(&Trial, &Session, &Arc<Ledger>) -> Result<TrialRecord, Failure>;
 
 /// Every subject, by name.
 pub(crate) const SUBJECTS: [(&str, &dyn Subject, RunWith); 3] =

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::sockets::{ClientEnd, Desk, Fault, ServerEnd, Turn};
 use crate::measure::recorder::{ErrorClass, Recorder};
 use crate::measure::stamp::now_ns;
-use crate::workload::tcp::body::Site;
+use crate::subject::body::exchange::Site;
 use crate::workload::tcp::payload::Stamp;
 
 struct User {

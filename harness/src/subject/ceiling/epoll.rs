@@ -16,9 +16,9 @@ use super::poll::Poll;
 use super::ring_loop::Assignment;
 use crate::measure::recorder::{ErrorClass, Recorder};
 use crate::measure::stamp::now_ns;
+use crate::subject::body::endpoint;
+use crate::subject::body::exchange::Site;
 use crate::workload::tcp::TcpMode;
-use crate::workload::tcp::body::Site;
-use crate::workload::tcp::endpoint;
 
 /// Token of the listener.
 const LISTENER: u64 = u64::MAX;

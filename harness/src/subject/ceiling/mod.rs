@@ -31,7 +31,7 @@ use std::sync::Arc;
 use zokio_report::schema::journal::Failure;
 use zokio_report::schema::record::TrialRecord;
 
-use crate::load::closed::Control;
+use crate::measure::tally::Ledger;
 use crate::subject::protocol::{SubjectDescription, Trial};
 use crate::subject::serve::{Session, Subject};
 
@@ -50,6 +50,6 @@ impl Subject for Ceiling {
     }
 
     fn run(&self, trial: &Trial, session: &Session) -> Result<TrialRecord, Failure> {
-        run::run(trial, session, &Arc::new(Control::default()))
+        run::run(trial, session, &Arc::new(Ledger::default()))
     }
 }

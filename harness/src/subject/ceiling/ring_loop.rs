@@ -22,8 +22,8 @@ use super::lanes::{Lanes, Next, class_of};
 use super::ring::{Done, Ring};
 use crate::measure::recorder::{ErrorClass, Recorder};
 use crate::measure::stamp::now_ns;
-use crate::workload::tcp::body::Site;
-use crate::workload::tcp::endpoint;
+use crate::subject::body::endpoint;
+use crate::subject::body::exchange::Site;
 
 const TAG_RECEIVE: u64 = 1;
 const TAG_SEND: u64 = 2;

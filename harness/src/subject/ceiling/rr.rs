@@ -10,8 +10,8 @@ use zokio_report::schema::journal::Failure;
 use super::sockets::{ClientEnd, Desk, Fault, ServerEnd, Turn};
 use crate::measure::recorder::{ErrorClass, Recorder};
 use crate::measure::stamp::now_ns;
-use crate::workload::tcp::body::Site;
-use crate::workload::tcp::endpoint;
+use crate::subject::body::endpoint;
+use crate::subject::body::exchange::Site;
 use crate::workload::tcp::payload::Stamp;
 
 struct Pair {

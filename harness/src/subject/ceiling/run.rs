@@ -12,16 +12,19 @@ use zokio_report::schema::record::TrialRecord;
 use super::ring_loop::{Assignment, RingLoop};
 use super::sockets::BLOCKING_BYTES_MAX;
 use super::{crr, epoll, ring, rr, sleep, stream};
-use crate::load::closed::{self, Control, PhaseReport};
+use crate::load::closed::Control;
 use crate::measure::cpu;
+use crate::measure::tally::Ledger;
+use crate::subject::body::coordinate::{self, PhaseReport};
+use crate::subject::body::drive::{self, SETUP_LIMIT};
+use crate::subject::body::exchange::Site;
+use crate::subject::body::stack::FleetReport;
+use crate::subject::body::{endpoint, sleep as sleep_body};
 use crate::subject::protocol::{Role, Trial};
 use crate::subject::serve::Session;
 use crate::subject::{not_pinned, worker_cpus};
-use crate::workload::tcp::body::Site;
-use crate::workload::tcp::drive::{self, SETUP_LIMIT};
-use crate::workload::tcp::stack::FleetReport;
-use crate::workload::tcp::{TcpMode, TcpWorkload, endpoint};
-use crate::workload::{Workload, sleep as sleep_workload};
+use crate::workload::Workload;
+use crate::workload::tcp::{TcpMode, TcpWorkload};
 
 /// The loops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,11 +77,11 @@ pub fn choose(workload: &TcpWorkload, role: Role, users: u32, len_max: usize, ha
 ///
 /// # Errors
 /// A [`Failure`] of the set-up.
-pub fn run(trial: &Trial, session: &Session, control: &Arc<Control>) -> Result<TrialRecord, Failure> {
+pub fn run(trial: &Trial, session: &Session, control: &Arc<Ledger>) -> Result<TrialRecord, Failure> {
     match &trial.workload {
         Workload::Tcp(workload) => run_tcp(trial, session, control, workload),
         Workload::Sleep(workload) => {
-            let users = sleep_workload::users(trial);
+            let users = sleep_body::users(trial);
             let cpus = worker_cpus(trial);
             let count = u32::try_from(cpus.len()).unwrap_or(u32::MAX);
             let (phases, ()) = with_threads(
@@ -92,7 +95,7 @@ pub fn run(trial: &Trial, session: &Session, control: &Arc<Control>) -> Result<T
                 || {
                     control.wait_ready(u64::from(users), SETUP_LIMIT)?;
                     session.ready(&[]);
-                    Ok((closed::run_phases(control, &trial.phases, session)?, ()))
+                    Ok((coordinate::run_phases(control, &trial.phases, session)?, ()))
                 },
             )?;
             Ok(drive::assemble(control, &phases, trial, report(Variant::Nanosleep, None, &[])))
@@ -100,7 +103,7 @@ pub fn run(trial: &Trial, session: &Session, control: &Arc<Control>) -> Result<T
     }
 }
 
-fn run_tcp(trial: &Trial, session: &Session, control: &Arc<Control>, workload: &TcpWorkload) -> Result<TrialRecord, Failure> {
+fn run_tcp(trial: &Trial, session: &Session, control: &Arc<Ledger>, workload: &TcpWorkload) -> Result<TrialRecord, Failure> {
     let cpus = worker_cpus(trial);
     let users = drive::users(trial, workload);
     let site = Arc::new(drive::site(trial, workload, control)?);
@@ -124,7 +127,10 @@ fn run_tcp(trial: &Trial, session: &Session, control: &Arc<Control>, workload: &
             (Variant::BareSyscalls, Some(listener)) => match workload.mode {
                 TcpMode::Rr => rr::run(&site, &shares[worker], listener),
                 TcpMode::Stream => stream::run(&site, &shares[worker], listener),
-                TcpMode::Crr | TcpMode::Churn => Ok(crr::run(&site, &shares[worker], listener)),
+                TcpMode::Crr | TcpMode::Churn => {
+                    crr::run(&site, &shares[worker], listener);
+                    Ok(())
+                }
             },
             (Variant::RingLinked, _) => run_ring(&site, assignment(trial, users, &shares[worker], listener)?),
             _ => epoll::run(&site, assignment(trial, users, &shares[worker], listener)?),
@@ -137,7 +143,7 @@ fn run_tcp(trial: &Trial, session: &Session, control: &Arc<Control>, workload: &
         }
         control.wait_ready(u64::from(users), SETUP_LIMIT)?;
         session.ready(&own);
-        Ok((closed::run_phases(control, &trial.phases, session)?, u64::from(users)))
+        Ok((coordinate::run_phases(control, &trial.phases, session)?, u64::from(users)))
     })?;
 
     let reason = refusal.filter(|_| variant != choose(workload, trial.role, users, site.payload.len_max(), true));

@@ -5,13 +5,13 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::load::closed::Control;
 use crate::measure::recorder::Recorder;
 use crate::measure::stamp::now_ns;
-use crate::workload::sleep::record;
+use crate::measure::tally::Ledger;
+use crate::subject::body::sleep::record;
 
 /// One thread: sleeps to the earliest deadline of its users, again and again until the drain.
-pub fn run(control: &Arc<Control>, users: u32, duration_ns: u64) {
+pub fn run(control: &Arc<Ledger>, users: u32, duration_ns: u64) {
     let mut recorder = Recorder::new(control);
     (0..users).for_each(|_| control.user_ready());
     control.gate().wait_thread();

@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, ipproto, sockopt};
 
 use crate::measure::recorder::{ErrorClass, Recorder};
-use crate::workload::tcp::endpoint;
+use crate::subject::body::endpoint;
 use crate::workload::tcp::payload::{Expectation, Payload, Stamp, write_stamp};
 
 /// Longest message for which both ends may block in one thread: it fits the smallest socket buffer.

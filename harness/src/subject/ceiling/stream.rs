@@ -9,9 +9,9 @@ use zokio_report::schema::journal::Failure;
 
 use crate::measure::recorder::{ErrorClass, Recorder};
 use crate::measure::stamp::now_ns;
-use crate::workload::tcp::body::Site;
+use crate::subject::body::endpoint;
+use crate::subject::body::exchange::Site;
 use crate::workload::tcp::chunk::{Chunks, Receiver};
-use crate::workload::tcp::endpoint;
 use crate::workload::tcp::payload::{Stamp, write_stamp};
 
 struct Pipe {
@@ -39,7 +39,7 @@ struct Turn<'a> {
 /// # Errors
 /// A [`Failure`] of the set-up or of the verification.
 pub fn run(site: &Arc<Site>, users: &[(u32, SocketAddr)], listener: &TcpListener) -> Result<(), Failure> {
-    let chunks = crate::workload::tcp::stream::chunks(site);
+    let chunks = crate::subject::body::stream::chunks(site);
     let mut turn =
         Turn { site, chunks, outgoing: chunks.buffer(), incoming: vec![0; chunks.bytes], recorder: Recorder::new(&site.control) };
     let mut pipes = Vec::with_capacity(users.len());

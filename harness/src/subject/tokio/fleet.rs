@@ -9,11 +9,11 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 use zokio_report::schema::journal::Failure;
 
-use crate::load::closed::Control;
+use crate::measure::tally::Ledger;
 use crate::measure::{cpu, recorder};
+use crate::subject::body::stack::{Fleet, FleetReport};
 use crate::subject::protocol::Trial;
 use crate::subject::worker_cpus;
-use crate::workload::tcp::stack::{Fleet, FleetReport};
 
 /// Workers end within this after the trial; a task that blocks longer is left behind.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
@@ -30,7 +30,7 @@ impl MultiThread {
     ///
     /// # Errors
     /// Class `runtime`: it could not be built.
-    pub fn start(trial: &Trial, control: &Arc<Control>) -> Result<Self, Failure> {
+    pub fn start(trial: &Trial, control: &Arc<Ledger>) -> Result<Self, Failure> {
         let workers = worker_cpus(trial).len();
         let for_threads = Arc::clone(control);
         let runtime = Builder::new_multi_thread()
@@ -77,13 +77,13 @@ impl CurrentThreads {
     ///
     /// # Errors
     /// Class `runtime` or `affinity`.
-    pub fn start(trial: &Trial, control: &Arc<Control>) -> Result<Self, Failure> {
+    pub fn start(trial: &Trial, control: &Arc<Ledger>) -> Result<Self, Failure> {
         let workers = worker_cpus(trial).into_iter().map(|cpu| start_worker(cpu, control)).collect::<Result<_, _>>()?;
         Ok(Self { workers })
     }
 }
 
-fn start_worker(cpu: u32, control: &Arc<Control>) -> Result<Worker, Failure> {
+fn start_worker(cpu: u32, control: &Arc<Ledger>) -> Result<Worker, Failure> {
     let (sender, receiver) = mpsc::channel();
     let (stop, stopped) = oneshot::channel::<()>();
     let control = Arc::clone(control);

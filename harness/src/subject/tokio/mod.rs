@@ -5,7 +5,7 @@
 //! | `tokio` | one multi-thread runtime, `worker_threads` = CPUs of the trial; the process's affinity is the placement |
 //! | `tokio-ct` | one current-thread runtime per CPU, each on a pinned thread, with its own listener and its share of the connections |
 //!
-//! [`stack`] holds the I/O calls, [`fleet`] the threads; what a connection does stands in [`crate::workload::tcp::body`].
+//! [`stack`] holds the I/O calls, [`fleet`] the threads; what a connection does stands in [`crate::subject::body`].
 
 pub mod fleet;
 pub mod stack;
@@ -17,12 +17,13 @@ use zokio_report::schema::record::TrialRecord;
 
 use self::fleet::{CurrentThreads, MultiThread};
 use self::stack::TokioStack;
-use crate::load::closed::Control;
+use crate::measure::tally::Ledger;
+use crate::subject::body::drive;
+use crate::subject::body::sleep;
+use crate::subject::body::stack::Fleet;
 use crate::subject::protocol::{SubjectDescription, Trial};
 use crate::subject::serve::{Session, Subject};
-use crate::workload::tcp::drive;
-use crate::workload::tcp::stack::Fleet;
-use crate::workload::{Workload, sleep};
+use crate::workload::Workload;
 
 /// Version of tokio in this build, as the lock file has it.
 const VERSION: &str = "1.54.1";
@@ -40,7 +41,7 @@ impl Tokio {
     ///
     /// # Errors
     /// A [`Failure`] of the set-up.
-    pub fn run_with(trial: &Trial, session: &Session, control: &Arc<Control>) -> Result<TrialRecord, Failure> {
+    pub fn run_with(trial: &Trial, session: &Session, control: &Arc<Ledger>) -> Result<TrialRecord, Failure> {
         run(MultiThread::start(trial, control)?, control, trial, session)
     }
 }
@@ -50,7 +51,7 @@ impl TokioCt {
     ///
     /// # Errors
     /// A [`Failure`] of the set-up.
-    pub fn run_with(trial: &Trial, session: &Session, control: &Arc<Control>) -> Result<TrialRecord, Failure> {
+    pub fn run_with(trial: &Trial, session: &Session, control: &Arc<Ledger>) -> Result<TrialRecord, Failure> {
         run(CurrentThreads::start(trial, control)?, control, trial, session)
     }
 }
@@ -61,7 +62,7 @@ impl Subject for Tokio {
     }
 
     fn run(&self, trial: &Trial, session: &Session) -> Result<TrialRecord, Failure> {
-        Self::run_with(trial, session, &Arc::new(Control::default()))
+        Self::run_with(trial, session, &Arc::new(Ledger::default()))
     }
 }
 
@@ -71,7 +72,7 @@ impl Subject for TokioCt {
     }
 
     fn run(&self, trial: &Trial, session: &Session) -> Result<TrialRecord, Failure> {
-        Self::run_with(trial, session, &Arc::new(Control::default()))
+        Self::run_with(trial, session, &Arc::new(Ledger::default()))
     }
 }
 
@@ -80,7 +81,7 @@ fn describe(name: &str) -> SubjectDescription {
     SubjectDescription { name: name.into(), version: VERSION.into(), build: super::build_info(), workloads }
 }
 
-fn run<F: Fleet>(fleet: F, control: &Arc<Control>, trial: &Trial, session: &Session) -> Result<TrialRecord, Failure> {
+fn run<F: Fleet>(fleet: F, control: &Arc<Ledger>, trial: &Trial, session: &Session) -> Result<TrialRecord, Failure> {
     match &trial.workload {
         Workload::Tcp(workload) => drive::run::<TokioStack, F>(fleet, control, trial, workload, session),
         Workload::Sleep(workload) => sleep::run::<TokioStack, F>(fleet, control, trial, workload, session),

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use crate::workload::tcp::endpoint;
-use crate::workload::tcp::stack::{Lent, Stack};
+use crate::subject::body::endpoint;
+use crate::subject::body::stack::{Lent, Stack};
 
 /// Tokio's own sockets, timer and spawn.
 #[derive(Clone, Copy, Debug)]

@@ -7,14 +7,8 @@
 //! | `churn` | connect, several requests and responses, close | `connections_per_s` |
 //! | `stream` | one write of `request` bytes that the receiver has read and checked | `bytes_per_s` |
 
-pub mod body;
 pub mod chunk;
-pub mod drive;
-pub mod endpoint;
-mod option;
 pub mod payload;
-pub mod stack;
-pub mod stream;
 
 use serde::{Deserialize, Serialize};
 

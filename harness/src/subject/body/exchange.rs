@@ -13,12 +13,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::endpoint;
-use super::payload::{Expectation, Payload, STAMP_BYTES, Stamp, write_stamp};
 use super::stack::Stack;
-use super::{TcpMode, TcpWorkload};
-use crate::load::closed::Control;
 use crate::measure::recorder::{self, ErrorClass};
 use crate::measure::stamp::now_ns;
+use crate::measure::tally::Ledger;
+use crate::workload::tcp::payload::{Expectation, Payload, STAMP_BYTES, Stamp, write_stamp};
+use crate::workload::tcp::{TcpMode, TcpWorkload};
 
 /// A user whose connection failed waits this long before it tries again.
 const BACK_OFF: Duration = Duration::from_millis(5);
@@ -27,7 +27,7 @@ const BACK_OFF: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub struct Site {
     /// Phases and counts.
-    pub control: Arc<Control>,
+    pub control: Arc<Ledger>,
     /// The workload.
     pub workload: TcpWorkload,
     /// Its bytes.
@@ -61,7 +61,7 @@ impl Broken {
         Self { class, errno: error.raw_os_error() }
     }
 
-    pub(super) fn record(&self, control: &Arc<Control>) {
+    pub(super) fn record(&self, control: &Arc<Ledger>) {
         recorder::with(control, |recorder| recorder.failure(self.class, self.errno));
     }
 }

@@ -6,13 +6,13 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::body::{Broken, Site};
-use super::chunk::{Chunks, Receiver};
 use super::endpoint;
-use super::payload::{Stamp, write_stamp};
+use super::exchange::{Broken, Site};
 use super::stack::Stack;
 use crate::measure::recorder::{self, ErrorClass};
 use crate::measure::stamp::now_ns;
+use crate::workload::tcp::chunk::{Chunks, Receiver};
+use crate::workload::tcp::payload::{Stamp, write_stamp};
 
 /// The shape of the trial's streams.
 pub fn chunks(site: &Site) -> Chunks {

@@ -6,15 +6,16 @@ use std::time::Duration;
 use zokio_report::schema::journal::Failure;
 use zokio_report::schema::record::TrialRecord;
 
-use super::SleepWorkload;
-use super::tcp::drive::{SETUP_LIMIT, assemble};
-use super::tcp::stack::{Fleet, Stack};
-use crate::load::closed::{self, Control};
+use super::coordinate;
+use super::drive::{SETUP_LIMIT, assemble};
+use super::stack::{Fleet, Stack};
 use crate::load::{ClosedLoad, Load};
 use crate::measure::recorder::{self, ErrorClass, Recorder};
 use crate::measure::stamp::now_ns;
+use crate::measure::tally::Ledger;
 use crate::subject::protocol::Trial;
 use crate::subject::serve::Session;
+use crate::workload::SleepWorkload;
 
 /// Users of a trial.
 pub fn users(trial: &Trial) -> u32 {
@@ -32,7 +33,7 @@ pub fn record(recorder: &mut Recorder, asked_ns: u64, slept_ns: u64) {
     }
 }
 
-async fn user<S: Stack>(control: Arc<Control>, duration_ns: u64) {
+async fn user<S: Stack>(control: Arc<Ledger>, duration_ns: u64) {
     control.user_ready();
     control.gate().wait().await;
     let mut start = now_ns();
@@ -51,7 +52,7 @@ async fn user<S: Stack>(control: Arc<Control>, duration_ns: u64) {
 /// A [`Failure`] of the set-up.
 pub fn run<S: Stack, F: Fleet>(
     fleet: F,
-    control: &Arc<Control>,
+    control: &Arc<Ledger>,
     trial: &Trial,
     workload: &SleepWorkload,
     session: &Session,
@@ -62,7 +63,7 @@ pub fn run<S: Stack, F: Fleet>(
     }
     let outcome = control.wait_ready(u64::from(users), SETUP_LIMIT).and_then(|()| {
         session.ready(&[]);
-        closed::run_phases(control, &trial.phases, session)
+        coordinate::run_phases(control, &trial.phases, session)
     });
     let report = fleet.shut_down();
     Ok(assemble(control, &outcome?, trial, report))

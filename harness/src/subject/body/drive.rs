@@ -7,16 +7,18 @@ use std::time::Duration;
 use zokio_report::schema::journal::Failure;
 use zokio_report::schema::record::{CpuTime, TrialRecord};
 
-use super::body::{self, Site};
-use super::payload::Payload;
+use super::coordinate::{self, PhaseReport};
+use super::exchange::{self, Site};
 use super::stack::{Fleet, FleetReport, Stack};
-use super::{TcpMode, TcpWorkload, endpoint, stream};
-use crate::load::closed::{self, Control, PhaseReport};
+use super::{endpoint, stream};
+use crate::load::closed::Control;
 use crate::load::{ClosedLoad, Load};
-use crate::measure::tally::Tally;
+use crate::measure::tally::{Ledger, Tally};
 use crate::measure::{cpu, recorder, stamp};
 use crate::subject::protocol::{Role, Trial};
 use crate::subject::serve::Session;
+use crate::workload::tcp::payload::Payload;
+use crate::workload::tcp::{TcpMode, TcpWorkload};
 
 /// Connecting all users must not take longer.
 pub const SETUP_LIMIT: Duration = Duration::from_secs(20);
@@ -31,7 +33,7 @@ pub fn users(trial: &Trial, workload: &TcpWorkload) -> u32 {
 ///
 /// # Errors
 /// Class `bad-request`.
-pub fn site(trial: &Trial, workload: &TcpWorkload, control: &Arc<Control>) -> Result<Site, Failure> {
+pub fn site(trial: &Trial, workload: &TcpWorkload, control: &Arc<Ledger>) -> Result<Site, Failure> {
     Ok(Site {
         control: Arc::clone(control),
         workload: workload.clone(),
@@ -47,7 +49,7 @@ pub fn site(trial: &Trial, workload: &TcpWorkload, control: &Arc<Control>) -> Re
 /// A [`Failure`] of the set-up; errors of single operations are counted instead.
 pub fn run<S: Stack, F: Fleet>(
     fleet: F,
-    control: &Arc<Control>,
+    control: &Arc<Ledger>,
     trial: &Trial,
     workload: &TcpWorkload,
     session: &Session,
@@ -63,7 +65,7 @@ pub fn run<S: Stack, F: Fleet>(
 
 fn drive<S: Stack, F: Fleet>(
     fleet: &F,
-    control: &Arc<Control>,
+    control: &Arc<Ledger>,
     trial: &Trial,
     workload: &TcpWorkload,
     session: &Session,
@@ -87,12 +89,12 @@ fn drive<S: Stack, F: Fleet>(
         let site = Arc::clone(&site);
         match workload.mode {
             TcpMode::Stream => fleet.spawn_on(worker, stream::send::<S>(site, number, address)),
-            TcpMode::Rr | TcpMode::Crr | TcpMode::Churn => fleet.spawn_on(worker, body::user::<S>(site, number, address)),
+            TcpMode::Rr | TcpMode::Crr | TcpMode::Churn => fleet.spawn_on(worker, exchange::user::<S>(site, number, address)),
         }
     }
     control.wait_ready(u64::from(users), SETUP_LIMIT)?;
     session.ready(if trial.role == Role::Both { &addresses } else { &[] });
-    Ok((closed::run_phases(control, &trial.phases, session)?, u64::from(users)))
+    Ok((coordinate::run_phases(control, &trial.phases, session)?, u64::from(users)))
 }
 
 /// A trial this subject cannot run.
@@ -112,7 +114,7 @@ fn listen<S: Stack, F: Fleet>(fleet: &F, site: &Arc<Site>, trial: &Trial, users:
                 Ok((listener, bound)) => {
                     let _ = sender.send((worker, Ok(bound)));
                     drop(sender);
-                    body::accept_loop::<S>(listener, site).await;
+                    exchange::accept_loop::<S>(listener, site).await;
                 }
                 Err(error) => {
                     let _ = sender.send((worker, Err(endpoint::listen_failure(address, &error))));
@@ -138,7 +140,7 @@ fn endpoint_timeout() -> Failure {
 pub fn serve_until_end(control: &Control, session: &Session) -> PhaseReport {
     let cpu_before = cpu::process_cpu_ns();
     let start = stamp::now_ns();
-    control.serve();
+    control.measure(0);
     while !session.wait_for_end(Duration::from_millis(500)) {}
     let deadline = stamp::now_ns() + 1_000_000_000;
     while control.accepted_open() > 0 && stamp::now_ns() < deadline {
@@ -151,7 +153,7 @@ pub fn serve_until_end(control: &Control, session: &Session) -> PhaseReport {
 }
 
 /// The record of a trial whose threads have all ended.
-pub fn assemble(control: &Control, phases: &PhaseReport, trial: &Trial, fleet: FleetReport) -> TrialRecord {
+pub fn assemble(control: &Ledger, phases: &PhaseReport, trial: &Trial, fleet: FleetReport) -> TrialRecord {
     let mut tally = Tally::of(control.take_threads());
     for worker in &mut tally.workers {
         worker.polls = fleet.polls.get(&worker.thread_id).copied();
@@ -186,7 +188,7 @@ pub fn assemble(control: &Control, phases: &PhaseReport, trial: &Trial, fleet: F
 }
 
 /// Makes every worker's recorder, so that a worker shows in the record even when no operation ends on it.
-pub fn install_recorders<F: Fleet>(fleet: &F, control: &Arc<Control>) {
+pub fn install_recorders<F: Fleet>(fleet: &F, control: &Arc<Ledger>) {
     for worker in 0..fleet.workers() {
         let control = Arc::clone(control);
         fleet.spawn_on(worker, async move { recorder::install(&control) });
