@@ -36,7 +36,7 @@ fn every_mode_moves_real_bytes_together() {
     for (name, subject, _) in SUBJECTS {
         for mode in MODES {
             let size = if mode == TcpMode::Stream { 64 << 10 } else { 200 };
-            let users = if mode == TcpMode::Stream { 2 } else { 6 };
+            let users: u32 = if mode == TcpMode::Stream { 2 } else { 6 };
             let workload = tcp(mode, size);
             let per_operation = if mode == TcpMode::Stream { size } else { 2 * size * u64::from(workload.operations_per_connection) };
             let record = run(subject, &trial(name, Role::Both, workload, 6));
