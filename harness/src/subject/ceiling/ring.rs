@@ -87,11 +87,16 @@ impl Ring {
 
     /// Submits all and waits for a completion, at most `limit`.
     #[inline]
-    pub fn turn(&mut self, limit: Duration) -> io::Result<()> {
+    pub fn turn(&mut self, limit: Option<Duration>) -> io::Result<()> {
         self.enters += 1;
-        let time = Timespec::from(limit);
-        let arguments = SubmitArgs::new().timespec(&time);
-        match self.inner.submitter().submit_with_args(1, &arguments) {
+        let outcome = match limit {
+            None => self.inner.submit_and_wait(1),
+            Some(limit) => {
+                let time = Timespec::from(limit);
+                self.inner.submitter().submit_with_args(1, &SubmitArgs::new().timespec(&time))
+            }
+        };
+        match outcome {
             Ok(_) => Ok(()),
             Err(error) if matches!(error.raw_os_error(), Some(libc::ETIME | libc::EINTR | libc::EBUSY)) => Ok(()),
             Err(error) => Err(error),
@@ -183,7 +188,7 @@ fn self_test() -> io::Result<()> {
     }
     let (mut seen, mut done) = (Vec::new(), Vec::new());
     for _ in 0..8 {
-        ring.turn(Duration::from_millis(250))?;
+        ring.turn(Some(Duration::from_millis(250)))?;
         ring.reap(&mut done);
         seen.extend(done.iter().map(|done| (done.user_data, done.result)));
         if seen.len() >= 3 {
