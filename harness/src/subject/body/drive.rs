@@ -162,6 +162,10 @@ pub fn assemble(control: &Ledger, phases: &PhaseReport, trial: &Trial, fleet: Fl
     counters.insert("connections_opened".into(), tally.sum.opened);
     counters.insert("connections_accepted".into(), tally.sum.accepted);
     counters.insert("operations_ever".into(), tally.sum.ok_ever);
+    // Only a hand-written loop knows its calls.
+    if tally.sum.syscalls > 0 {
+        counters.insert("syscalls_measured".into(), tally.sum.syscalls);
+    }
     for ((class, errno), count) in &tally.sum.errnos {
         counters.insert(format!("errno_{}_{errno}", class.name()), *count);
     }

@@ -19,6 +19,8 @@ pub struct Lane {
     pub expected: Expectation,
     /// A hello must come (server) or go (client) before the next request.
     pub owes_hello: bool,
+    /// The outgoing buffer holds the pattern.
+    has_pattern: bool,
 }
 
 /// All lanes of a thread.
@@ -28,8 +30,6 @@ pub struct Lanes {
     memory: Vec<u8>,
     /// Bytes from one buffer to the next: whole cache lines.
     stride: usize,
-    /// A lane whose outgoing pattern was damaged on purpose.
-    damaged: Option<usize>,
 }
 
 /// What a lane must do after bytes have come.
@@ -44,18 +44,12 @@ pub enum Next {
 }
 
 impl Lanes {
-    /// So many lanes, every outgoing buffer holding the pattern.
+    /// So many lanes; [`Lanes::reset`] makes one ready.
     pub fn new(count: usize, payload: &Payload) -> Self {
         let stride = (payload.len_max() + STAMP_BYTES + 1).next_multiple_of(64);
         let owes_hello = payload.hello_bytes() > 0;
-        let lane = Lane { filled: 0, stamp: Stamp::first(0), start: 0, expected: Expectation::default(), owes_hello };
-        let mut lanes = Self { lanes: vec![lane; count], memory: vec![0; 2 * stride * count], stride, damaged: None };
-        let pattern = payload.buffer();
-        for index in 0..count {
-            let len = lanes.stride.min(pattern.len());
-            lanes.outgoing(index)[..len].copy_from_slice(&pattern[..len]);
-        }
-        lanes
+        let lane = Lane { filled: 0, stamp: Stamp::first(0), start: 0, expected: Expectation::default(), owes_hello, has_pattern: false };
+        Self { lanes: vec![lane; count], memory: vec![0; 2 * stride * count], stride }
     }
 
     /// The lane.
@@ -70,7 +64,8 @@ impl Lanes {
         lane.filled = 0;
         lane.expected = Expectation::default();
         lane.owes_hello = payload.hello_bytes() > 0;
-        if self.damaged.take_if(|damaged| *damaged == index).is_some() {
+        // Only lanes that are used touch their memory.
+        if !std::mem::replace(&mut lane.has_pattern, true) {
             let pattern = payload.buffer();
             let len = self.stride.min(pattern.len());
             self.outgoing(index)[..len].copy_from_slice(&pattern[..len]);
@@ -124,7 +119,7 @@ impl Lanes {
         }
         if damage {
             outgoing[hello + len - 1] ^= 1;
-            self.damaged = Some(index);
+            self.lanes[index].has_pattern = false;
         }
         hello + len
     }
@@ -205,6 +200,7 @@ mod tests {
         };
         let payload = Payload::new(&workload, 3);
         let mut lanes = Lanes::new(2, &payload);
+        (0..2).for_each(|lane| lanes.reset(lane, &payload));
         for round in 0..50 {
             let damage = round == 49;
             let len = lanes.make_request(0, &payload, damage);

@@ -78,8 +78,16 @@ pub fn choose(workload: &TcpWorkload, role: Role, users: u32, len_max: usize, ha
 /// # Errors
 /// A [`Failure`] of the set-up.
 pub fn run(trial: &Trial, session: &Session, control: &Arc<Ledger>) -> Result<TrialRecord, Failure> {
+    run_unless(ring::refusal(), trial, session, control)
+}
+
+/// Runs a trial as where io_uring is refused for this reason.
+///
+/// # Errors
+/// A [`Failure`] of the set-up.
+pub fn run_unless(refusal: Option<String>, trial: &Trial, session: &Session, control: &Arc<Ledger>) -> Result<TrialRecord, Failure> {
     match &trial.workload {
-        Workload::Tcp(workload) => run_tcp(trial, session, control, workload),
+        Workload::Tcp(workload) => run_tcp(refusal, trial, session, control, workload),
         Workload::Sleep(workload) => {
             let users = sleep_body::users(trial);
             let cpus = worker_cpus(trial);
@@ -103,14 +111,19 @@ pub fn run(trial: &Trial, session: &Session, control: &Arc<Ledger>) -> Result<Tr
     }
 }
 
-fn run_tcp(trial: &Trial, session: &Session, control: &Arc<Ledger>, workload: &TcpWorkload) -> Result<TrialRecord, Failure> {
+fn run_tcp(
+    refusal: Option<String>,
+    trial: &Trial,
+    session: &Session,
+    control: &Arc<Ledger>,
+    workload: &TcpWorkload,
+) -> Result<TrialRecord, Failure> {
     let cpus = worker_cpus(trial);
     let users = drive::users(trial, workload);
     let site = Arc::new(drive::site(trial, workload, control)?);
     if workload.mode == TcpMode::Stream && trial.role != Role::Both {
         return Err(drive::unsupported("the ceiling runs streams with both ends in one thread: use the role both"));
     }
-    let refusal = ring::refusal();
     let variant = choose(workload, trial.role, users, site.payload.len_max(), refusal.is_none());
     let listeners = if trial.role == Role::Client { Vec::new() } else { listeners(trial, &cpus, users, workload.nodelay)? };
     let own: Vec<SocketAddr> = listeners
@@ -172,12 +185,13 @@ fn shares(role: Role, users: u32, workers: usize, targets: &[SocketAddr]) -> Vec
 }
 
 fn assignment(trial: &Trial, users: u32, share: &[(u32, SocketAddr)], listener: Option<&TcpListener>) -> Result<Assignment, Failure> {
+    // A server's users may all meet on one worker; connections that are closing take a slot for a moment longer.
+    let most = if trial.role == Role::Server { users } else { u32::try_from(share.len()).unwrap_or(users) };
     let listener = listener.map(TcpListener::try_clone).transpose();
     let listener = listener.map_err(|error| endpoint::setup_failure("listen", "cannot share a listener", &error))?;
     Ok(Assignment {
         users: share.to_vec(),
-        // A server's users may all meet on one worker; connections that are closing take a slot for a moment longer.
-        listener: listener.map(|listener| (listener, users.saturating_mul(2).saturating_add(64))),
+        listener: listener.map(|listener| (listener, most.saturating_mul(2).saturating_add(64))),
         drain: Duration::from_millis(trial.phases.drain_ms),
     })
 }
