@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use support::{alone, tcp, trial};
 use zokio_bench::measure::tally::Ledger;
+use zokio_bench::subject::ceiling::run::RingSupport::{Chained, Linked, None as Refused};
 use zokio_bench::subject::ceiling::run::{Variant, choose, run, run_unless};
 use zokio_bench::subject::protocol::Role;
 use zokio_bench::subject::serve::Session;
@@ -15,20 +16,23 @@ use zokio_bench::workload::tcp::{SizeDistribution, TcpMode};
 #[test]
 fn the_variant_is_fixed_by_the_case() {
     let cases = [
-        // (mode, role, users, longest message, io_uring works, variant)
-        (TcpMode::Rr, Role::Both, 1, 64, true, Variant::BareSyscalls),
-        (TcpMode::Rr, Role::Both, 64, 64, true, Variant::RingLinked),
-        (TcpMode::Rr, Role::Both, 64, 64, false, Variant::BareSyscalls),
-        (TcpMode::Rr, Role::Both, 1, 1 << 20, true, Variant::RingLinked),
-        (TcpMode::Rr, Role::Both, 64, 1 << 20, false, Variant::Epoll),
-        (TcpMode::Rr, Role::Server, 64, 64, true, Variant::RingLinked),
-        (TcpMode::Rr, Role::Client, 64, 64, false, Variant::Epoll),
-        (TcpMode::Crr, Role::Both, 64, 1_024, true, Variant::BareSyscalls),
-        (TcpMode::Crr, Role::Client, 64, 1_024, true, Variant::Epoll),
-        (TcpMode::Stream, Role::Both, 2, 64 << 10, true, Variant::BareSyscalls),
+        // (mode, role, users, longest message, what the ring can do, variant)
+        (TcpMode::Rr, Role::Both, 1, 64, Chained, Variant::BareSyscalls),
+        (TcpMode::Rr, Role::Both, 64, 64, Chained, Variant::RingLinked),
+        (TcpMode::Rr, Role::Both, 64, 64, Refused, Variant::BareSyscalls),
+        (TcpMode::Rr, Role::Both, 1, 1 << 20, Chained, Variant::RingLinked),
+        (TcpMode::Rr, Role::Both, 64, 1 << 20, Refused, Variant::Epoll),
+        (TcpMode::Rr, Role::Server, 64, 64, Chained, Variant::RingLinked),
+        (TcpMode::Rr, Role::Client, 64, 64, Refused, Variant::Epoll),
+        (TcpMode::Crr, Role::Both, 64, 1_024, Chained, Variant::RingChain),
+        (TcpMode::Crr, Role::Both, 64, 1_024, Linked, Variant::BareSyscalls),
+        (TcpMode::Crr, Role::Both, 64, 1_024, Refused, Variant::BareSyscalls),
+        (TcpMode::Churn, Role::Both, 64, 1_024, Chained, Variant::BareSyscalls),
+        (TcpMode::Crr, Role::Client, 64, 1_024, Chained, Variant::Epoll),
+        (TcpMode::Stream, Role::Both, 2, 64 << 10, Chained, Variant::BareSyscalls),
     ];
-    for (mode, role, users, len_max, has_ring, variant) in cases {
-        assert_eq!(choose(&tcp(mode, 64), role, users, len_max, has_ring), variant, "{mode:?} {role:?} {users} {len_max} {has_ring}");
+    for (mode, role, users, len_max, ring, variant) in cases {
+        assert_eq!(choose(&tcp(mode, 64), role, users, len_max, ring), variant, "{mode:?} {role:?} {users} {len_max} {ring:?}");
     }
 }
 
@@ -36,15 +40,18 @@ fn the_variant_is_fixed_by_the_case() {
 fn where_io_uring_is_refused_the_work_is_the_same_and_the_reason_is_told() {
     let _alone = alone();
     let refusal = || Some("io_uring: EPERM".to_owned());
-    for (mode, size, variant) in
-        [(TcpMode::Rr, 64, "bare-syscalls"), (TcpMode::Rr, 100 << 10, "epoll"), (TcpMode::Churn, 100 << 10, "epoll")]
-    {
+    for (mode, size, variant) in [
+        (TcpMode::Rr, 64, "bare-syscalls"),
+        (TcpMode::Crr, 64, "bare-syscalls"),
+        (TcpMode::Rr, 100 << 10, "epoll"),
+        (TcpMode::Churn, 100 << 10, "epoll"),
+    ] {
         let trial = trial("ceiling", Role::Both, tcp(mode, size), 8);
         let record = run_unless(refusal(), &trial, &Session::detached(), &Arc::new(Ledger::default())).expect("a record");
         assert!(record.work.ok > 0 && record.work.errors.is_empty(), "{mode:?} {size}: {:?}", record.work);
         assert_eq!(record.config["variant"], variant, "{mode:?} {size}");
         // Large connections never used the ring: nothing was refused to them.
-        assert_eq!(record.driver_reason.is_some(), mode == TcpMode::Rr, "{mode:?} {size}: {:?}", record.driver_reason);
+        assert_eq!(record.driver_reason.is_some(), mode != TcpMode::Churn, "{mode:?} {size}: {:?}", record.driver_reason);
         assert!(record.counters["syscalls_measured"] > 0);
     }
 }

@@ -114,6 +114,22 @@ impl Ring {
         }));
     }
 
+    /// Leaves the slots below `first` to explicit use: the kernel chooses among the next `count`.
+    ///
+    /// # Errors
+    /// The kernel's: EINVAL before 6.0.
+    pub fn allocate_from(&mut self, first: u32, count: u32) -> io::Result<()> {
+        use std::os::fd::AsRawFd as _;
+        // io_uring.h: IORING_REGISTER_FILE_ALLOC_RANGE, struct io_uring_file_index_range { off, len, resv }.
+        const REGISTER_FILE_ALLOC_RANGE: libc::c_uint = 25;
+        let range = [first, count, 0, 0];
+        let descriptor = self.inner.as_raw_fd();
+        // SAFETY: the kernel reads the 16 bytes of `range`, which outlives the call.
+        let result =
+            unsafe { libc::syscall(libc::SYS_io_uring_register, descriptor, REGISTER_FILE_ALLOC_RANGE, range.as_ptr(), 0 as libc::c_uint) };
+        if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+
     /// Puts a socket into the table of direct descriptors.
     ///
     /// # Errors
@@ -149,6 +165,13 @@ fn climb(entries: u32) -> io::Result<(IoUring, &'static str)> {
         }
     }
     Err(last)
+}
+
+/// Whether this kernel knows an operation.
+pub fn supports(code: u8) -> bool {
+    let mut probe = io_uring::Probe::new();
+    let probed = IoUring::new(8).and_then(|ring| ring.submitter().register_probe(&mut probe));
+    probed.is_ok() && probe.is_supported(code)
 }
 
 /// Why io_uring cannot be used here, in the words of the record; `None` when it can.

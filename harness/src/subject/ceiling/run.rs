@@ -11,7 +11,7 @@ use zokio_report::schema::record::TrialRecord;
 
 use super::ring_loop::{Assignment, RingLoop};
 use super::sockets::BLOCKING_BYTES_MAX;
-use super::{crr, epoll, ring, rr, sleep, stream};
+use super::{crr, epoll, ring, ring_crr, rr, sleep, stream};
 use crate::load::closed::Control;
 use crate::measure::cpu;
 use crate::measure::tally::Ledger;
@@ -33,7 +33,9 @@ pub enum Variant {
     BareSyscalls,
     /// Raw ring, linked send → receive, direct descriptors.
     RingLinked,
-    /// Level-triggered epoll.
+    /// Raw ring, a whole connection as one linked chain.
+    RingChain,
+    /// Edge-triggered epoll.
     Epoll,
     /// The system's sleep.
     Nanosleep,
@@ -45,6 +47,7 @@ impl Variant {
         match self {
             Self::BareSyscalls => "bare-syscalls",
             Self::RingLinked => "ring-linked",
+            Self::RingChain => "ring-chain",
             Self::Epoll => "epoll",
             Self::Nanosleep => "nanosleep",
         }
@@ -53,14 +56,26 @@ impl Variant {
     fn driver(self) -> &'static str {
         match self {
             Self::BareSyscalls | Self::Nanosleep => "none",
-            Self::RingLinked => "io_uring",
+            Self::RingLinked | Self::RingChain => "io_uring",
             Self::Epoll => "epoll",
         }
     }
 }
 
+/// What the kernel's ring can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RingSupport {
+    /// Refused.
+    None,
+    /// Linked operations on connected sockets.
+    Linked,
+    /// Sockets, options and connections as links too.
+    Chained,
+}
+
 /// The loop of a TCP case; fixed by the case alone, except where io_uring is refused. `len_max` is its longest message.
-pub fn choose(workload: &TcpWorkload, role: Role, users: u32, len_max: usize, has_ring: bool) -> Variant {
+pub fn choose(workload: &TcpWorkload, role: Role, users: u32, len_max: usize, ring: RingSupport) -> Variant {
+    let has_ring = ring >= RingSupport::Linked;
     let is_alone = role == Role::Both && len_max <= BLOCKING_BYTES_MAX;
     match workload.mode {
         TcpMode::Stream if role == Role::Both => Variant::BareSyscalls,
@@ -68,6 +83,7 @@ pub fn choose(workload: &TcpWorkload, role: Role, users: u32, len_max: usize, ha
         TcpMode::Rr if is_alone && users == 1 => Variant::BareSyscalls,
         TcpMode::Rr if has_ring => Variant::RingLinked,
         TcpMode::Crr | TcpMode::Churn if role == Role::Server && has_ring => Variant::RingLinked,
+        TcpMode::Crr if is_alone && ring == RingSupport::Chained && workload.operations_per_connection <= 1 => Variant::RingChain,
         TcpMode::Rr | TcpMode::Crr | TcpMode::Churn if is_alone => Variant::BareSyscalls,
         TcpMode::Rr | TcpMode::Crr | TcpMode::Churn => Variant::Epoll,
     }
@@ -124,7 +140,12 @@ fn run_tcp(
     if workload.mode == TcpMode::Stream && trial.role != Role::Both {
         return Err(drive::unsupported("the ceiling runs streams with both ends in one thread: use the role both"));
     }
-    let variant = choose(workload, trial.role, users, site.payload.len_max(), refusal.is_none());
+    let ring = match refusal {
+        Some(_) => RingSupport::None,
+        None if workload.mode == TcpMode::Crr && !ring_crr::is_supported() => RingSupport::Linked,
+        None => RingSupport::Chained,
+    };
+    let variant = choose(workload, trial.role, users, site.payload.len_max(), ring);
     let listeners = if trial.role == Role::Client { Vec::new() } else { listeners(trial, &cpus, users, workload.nodelay)? };
     let own: Vec<SocketAddr> = listeners
         .iter()
@@ -145,6 +166,10 @@ fn run_tcp(
                     Ok(())
                 }
             },
+            (Variant::RingChain, Some(listener)) => {
+                let drain = Duration::from_millis(trial.phases.drain_ms);
+                ring_crr::run(&site, &shares[worker], listener, drain).map_err(|error| ring_failure(&error))
+            }
             (Variant::RingLinked, _) => run_ring(&site, assignment(trial, users, &shares[worker], listener)?),
             _ => epoll::run(&site, assignment(trial, users, &shares[worker], listener)?),
         }
@@ -159,7 +184,7 @@ fn run_tcp(
         Ok((coordinate::run_phases(control, &trial.phases, session)?, u64::from(users)))
     })?;
 
-    let reason = refusal.filter(|_| variant != choose(workload, trial.role, users, site.payload.len_max(), true));
+    let reason = refusal.filter(|_| variant != choose(workload, trial.role, users, site.payload.len_max(), RingSupport::Chained));
     let mut record = drive::assemble(control, &phases, trial, report(variant, reason, &cpus));
     record.counters.insert("connections_wanted".into(), wanted);
     Ok(record)
@@ -198,17 +223,20 @@ fn assignment(trial: &Trial, users: u32, share: &[(u32, SocketAddr)], listener: 
 
 fn run_ring(site: &Arc<Site>, assignment: Assignment) -> Result<(), Failure> {
     let users = assignment.users.len();
-    let failed = |error: std::io::Error| endpoint::setup_failure("io_uring", "the ring of a worker failed", &error);
     let mut done = Vec::new();
-    let mut ring = RingLoop::new(site, assignment).map_err(failed)?;
-    ring.settle(&mut done).map_err(failed)?;
+    let mut ring = RingLoop::new(site, assignment).map_err(|error| ring_failure(&error))?;
+    ring.settle(&mut done).map_err(|error| ring_failure(&error))?;
     for _ in 0..users {
         site.control.user_ready();
     }
     if users > 0 {
         site.control.gate().wait_thread();
     }
-    ring.run(&mut done).map_err(failed)
+    ring.run(&mut done).map_err(|error| ring_failure(&error))
+}
+
+fn ring_failure(error: &std::io::Error) -> Failure {
+    endpoint::setup_failure("io_uring", "the ring of a worker failed", error)
 }
 
 /// Runs `body` on a pinned thread per CPU and `coordinate` here; a failure of any thread ends all.
