@@ -20,7 +20,7 @@ use crossbeam_deque::{Steal, Worker as Queue};
 use super::WakeReason;
 use super::context::{self, Current, WAKE_COST_NS, WorkerContext};
 use super::shared::{self, Shared, SlabOwner};
-use crate::driver::{self, Driver, DriverConfig, Wait};
+use crate::driver::{self, Driver, DriverConfig, DriverKind, Wait};
 use crate::mem::slab::Slab;
 use crate::task::raw::{self, Ran, TaskRef};
 
@@ -203,7 +203,7 @@ impl Worker<'_> {
 
     /// Submits and reaps without waiting, then timers, inbox and injector; true when that made something ready.
     fn look_around(&mut self, now: Instant) -> bool {
-        if self.driver.borrow().needs_turn() {
+        if self.driver_has_work() {
             self.turn_driver(Wait::No);
         }
         self.cx.shared.workers[self.cx.index].timers.fire(now, &mut self.wakers);
@@ -213,6 +213,12 @@ impl Worker<'_> {
             found = true;
         }
         found | self.take_injected()
+    }
+
+    /// Whether a turn may bring something. A ring shows it in shared memory; sockets that a poller waits for show nothing, so it is asked.
+    fn driver_has_work(&self) -> bool {
+        let driver = self.driver.borrow();
+        driver.needs_turn() || (driver.report().kind != DriverKind::IoUring && driver.in_flight() > 0)
     }
 
     fn turn_driver(&mut self, wait: Wait) {

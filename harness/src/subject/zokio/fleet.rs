@@ -32,7 +32,8 @@ impl Workers {
     /// Class `bad-request`: a key the runtime does not know, or a value it cannot use. Class `runtime`: it could not be built.
     pub fn start(trial: &Trial, control: &Arc<Ledger>) -> Result<Self, Failure> {
         let cpus = worker_cpus(trial);
-        let given: RuntimeConfig = serde_json::from_value(Value::Object(trial.runtime.clone())).map_err(|error| refused(&error.to_string()))?;
+        let given: RuntimeConfig =
+            serde_json::from_value(Value::Object(trial.runtime.clone())).map_err(|error| refused(&error.to_string()))?;
         let config = RuntimeConfig {
             worker_threads: given.worker_threads.or(Some(cpus.len())),
             pin_workers: given.pin_workers.clone().or((!trial.cpus.is_empty()).then_some(cpus)),
@@ -80,13 +81,7 @@ impl Fleet for Workers {
         config.insert("driver_flags".into(), driver.flags.into());
         self.runtime.shutdown_timeout(SHUTDOWN_LIMIT);
         let polls = metrics.workers.iter().map(|worker| (worker.thread_id as u32, worker.polls)).collect();
-        FleetReport {
-            driver: driver.kind.to_string(),
-            driver_reason: driver.reason,
-            config,
-            polls,
-            counters: counters(&metrics),
-        }
+        FleetReport { driver: driver.kind.to_string(), driver_reason: driver.reason, config, polls, counters: counters(&metrics) }
     }
 }
 

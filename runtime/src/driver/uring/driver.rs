@@ -4,8 +4,12 @@
 //! Invariants
 //!  U1. `user_data` is the address of an occupied cell in flight, or one of the small marks below. Cells are aligned to 64 bytes and
 //!      never at address 0, so the two cannot be confused.
-//!  U2. Entries reach the kernel in the order they were pushed. So a cancellation can never hit a later operation in a reused cell:
-//!      that one is pushed after it.
+//!  U2. A cancellation reaches the kernel after every entry pushed before it (what is held back goes first), and before every later one. So
+//!      it finds its operation, and never hits a later one in a reused cell.
+//!
+//! Within a batch, what waits for the peer (receive, accept) is submitted last: a send of the same batch may be what its peer on this
+//! host waits for, or may bring the answer. A receive that finds its data costs one call into the socket; one that comes too early costs a
+//! second one, and a wait queue entry in between.
 
 use std::io;
 use std::ptr::NonNull;
@@ -20,6 +24,7 @@ use crate::driver::cell::{CellRef, OpCell};
 use crate::driver::core::Sink;
 use crate::driver::remote::Remote;
 use crate::driver::waking::Waking;
+use crate::op::Interest;
 
 /// The read of the eventfd.
 const WAKE: u64 = 1;
@@ -27,6 +32,8 @@ const WAKE: u64 = 1;
 const CANCEL: u64 = 2;
 /// The cancellation of everything.
 const CANCEL_ALL: u64 = 3;
+/// Held back at most; more are queued in between. A batch of 256 fills 16 KiB.
+const HELD_BACK_MAX: usize = 256;
 /// Marks are below this.
 const MARKS: u64 = 64;
 
@@ -34,6 +41,8 @@ const MARKS: u64 = 64;
 #[derive(Debug)]
 pub(in crate::driver) struct UringCore {
     ring: Ring,
+    /// Entries of this batch that wait for the peer.
+    held_back: Vec<squeue::Entry>,
     in_flight: usize,
     /// Where the kernel writes the eventfd's counter; leaked if it never lets go.
     wake_counter: Option<Box<u64>>,
@@ -44,23 +53,52 @@ pub(in crate::driver) struct UringCore {
 
 impl UringCore {
     pub(super) fn new(ring: Ring) -> Self {
-        Self { ring, in_flight: 0, wake_counter: Some(Box::new(0)), wake_armed: false, cancel_singly: false }
+        Self {
+            ring,
+            held_back: Vec::with_capacity(HELD_BACK_MAX),
+            in_flight: 0,
+            wake_counter: Some(Box::new(0)),
+            wake_armed: false,
+            cancel_singly: false,
+        }
     }
 
     #[inline]
     pub(in crate::driver) fn submit(&mut self, cell: CellRef) -> io::Result<()> {
         // SAFETY: occupied, on the owner's thread.
         let entry = unsafe { cell.prepare() }?.user_data(cell.as_ptr().expose_provenance() as u64);
-        // SAFETY: the entry points into the cell and what its operation owns, which stay until the completion (I6).
-        unsafe { self.ring.push(entry) };
+        // SAFETY: as above.
+        if unsafe { cell.interest() } == Interest::Readable {
+            self.hold_back(entry);
+        } else {
+            // SAFETY: the entry points into the cell and what its operation owns, which stay until the completion (I6).
+            unsafe { self.ring.push(entry) };
+        }
         // SAFETY: the owner's thread.
         unsafe { cell.set_in_flight(true) };
         self.in_flight += 1;
         Ok(())
     }
 
+    #[inline]
+    fn hold_back(&mut self, entry: squeue::Entry) {
+        if self.held_back.len() == HELD_BACK_MAX {
+            self.push_held_back();
+        }
+        self.held_back.push(entry);
+    }
+
+    /// Queues what was held back, in its order.
+    fn push_held_back(&mut self) {
+        for entry in self.held_back.drain(..) {
+            // SAFETY: promised by `submit` (I6).
+            unsafe { self.ring.push(entry) };
+        }
+    }
+
     /// Never ends it at once: only the kernel can.
     pub(in crate::driver) fn cancel(&mut self, cell: CellRef) -> bool {
+        self.push_held_back();
         let entry = opcode::AsyncCancel::new(cell.as_ptr().expose_provenance() as u64).build().user_data(CANCEL);
         // SAFETY: points nowhere; the address is only compared (U2).
         unsafe { self.ring.push(entry.flags(squeue::Flags::SKIP_SUCCESS)) };
@@ -68,7 +106,7 @@ impl UringCore {
     }
 
     pub(in crate::driver) fn needs_turn(&mut self) -> bool {
-        self.ring.has_completions() || self.ring.must_enter()
+        !self.held_back.is_empty() || self.ring.has_completions() || self.ring.must_enter()
     }
 
     pub(in crate::driver) fn in_flight(&self) -> usize {
@@ -91,6 +129,7 @@ impl UringCore {
     }
 
     fn enter(&mut self, wait: Wait, remote: &Remote) -> io::Result<()> {
+        self.push_held_back();
         let limit = match wait {
             Wait::No => return self.enter_if_needed(),
             Wait::For(Duration::ZERO) => return self.enter_if_needed(),
@@ -150,6 +189,7 @@ impl UringCore {
     }
 
     pub(in crate::driver) fn shut_down_step(&mut self, remote: &Remote, sink: &mut Sink<'_>) -> usize {
+        self.push_held_back();
         if self.in_flight > 0 || self.wake_armed {
             self.cancel_everything(remote);
             // An error leaves the operations in flight, which is what is counted.
