@@ -15,11 +15,8 @@ use zokio_report::schema::record::{CpuTime, TrialRecord};
 /// The record of a trial whose server and client were two processes.
 pub fn combine(server: TrialRecord, client: TrialRecord, cpu_server_ns: Option<u64>, cpu_client_ns: Option<u64>) -> TrialRecord {
     let client_cpu = cpu_client_ns.or(client.cpu_ns.client).or(client.cpu_ns.total);
-    let cpu_ns = CpuTime {
-        client: client_cpu,
-        server: cpu_server_ns,
-        total: client_cpu.zip(cpu_server_ns).map(|(client, server)| client + server),
-    };
+    let cpu_ns =
+        CpuTime { client: client_cpu, server: cpu_server_ns, total: client_cpu.zip(cpu_server_ns).map(|(client, server)| client + server) };
     let mut config = server.config;
     config.insert("client".into(), describe_client(&client.driver, client.driver_reason.as_deref(), client.config));
 

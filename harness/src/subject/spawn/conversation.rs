@@ -69,9 +69,11 @@ impl Member {
                 (None, Some((_, ready)), None) => {
                     (ready.at + planned(warmup_ms + measure_ms + drain_ms), "timeout", "was ready, then silent past the planned phases")
                 }
-                (None, _, Some((PhaseName::Warmup, stamp))) => {
-                    (stamp.at + planned(warmup_ms + measure_ms + drain_ms), "timeout", "did not come to an end of its warm-up and measurement")
-                }
+                (None, _, Some((PhaseName::Warmup, stamp))) => (
+                    stamp.at + planned(warmup_ms + measure_ms + drain_ms),
+                    "timeout",
+                    "did not come to an end of its warm-up and measurement",
+                ),
                 (None, _, Some((PhaseName::Measure, stamp))) => {
                     (stamp.at + planned(measure_ms + drain_ms), "timeout", "measured longer than planned and did not answer")
                 }
@@ -212,7 +214,9 @@ impl<'a> Conversation<'a> {
             None => return Err(Stop::Failed(waited_for, Some(failure(class, format!("the subject {sentence}"))))),
         }
         // A server that is gone, or answered unasked, is the cause of whatever the client sees next.
-        let deserted = |member: &Member| member.role == Role::Server && member.asked_to_end.is_none() && (member.is_finished() || member.answered.is_some());
+        let deserted = |member: &Member| {
+            member.role == Role::Server && member.asked_to_end.is_none() && (member.is_finished() || member.answered.is_some())
+        };
         match self.members.iter().position(deserted) {
             Some(index) if index != waited_for => {
                 let early = failure("ended-early", "the server answered before its input had ended");
@@ -237,7 +241,9 @@ impl<'a> Conversation<'a> {
 
     fn handle(&mut self, event: Event) -> Result<(), Stop> {
         match event {
-            Event::Line { process, stamp, bytes } => self.handle_line(process, stamp, &bytes).map_err(|failure| Stop::Failed(process, Some(failure))),
+            Event::Line { process, stamp, bytes } => {
+                self.handle_line(process, stamp, &bytes).map_err(|failure| Stop::Failed(process, Some(failure)))
+            }
             Event::LineTooLong { process } => Err(Stop::Failed(process, Some(line_too_long()))),
             Event::OutputEnded { process } => {
                 self.members[process].output_ended = Some(Instant::now());
@@ -331,7 +337,8 @@ impl Member {
         if std::fs::metadata(&self.stderr).is_ok_and(|file| file.len() == 0) {
             let _ = std::fs::remove_file(&self.stderr);
         }
-        let heard = Heard { talk: self.talk, role: self.role, stderr: self.stderr, threads: self.threads, rss_peak_bytes: self.rss_peak_bytes };
+        let heard =
+            Heard { talk: self.talk, role: self.role, stderr: self.stderr, threads: self.threads, rss_peak_bytes: self.rss_peak_bytes };
         (heard, collected)
     }
 

@@ -93,7 +93,11 @@ impl TcpCounters {
         let mut lines = snmp.lines().filter_map(|line| line.strip_prefix("Tcp:"));
         let (names, values) = (lines.next()?, lines.next()?);
         let value = |wanted: &str| {
-            names.split_whitespace().zip(values.split_whitespace()).find(|(name, _)| *name == wanted).and_then(|(_, value)| value.parse().ok())
+            names
+                .split_whitespace()
+                .zip(values.split_whitespace())
+                .find(|(name, _)| *name == wanted)
+                .and_then(|(_, value)| value.parse().ok())
         };
         Some(Self { active_opens: value("ActiveOpens")?, passive_opens: value("PassiveOpens")? })
     }

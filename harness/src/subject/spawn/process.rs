@@ -201,9 +201,8 @@ fn wait4(id: u32) -> Option<Collected> {
         }
     }
     let count = |value: libc::c_long| u64::try_from(value).unwrap_or(0);
-    let time_ns = |time: libc::timeval| {
-        u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_usec).unwrap_or(0) * 1000
-    };
+    let time_ns =
+        |time: libc::timeval| u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_usec).unwrap_or(0) * 1000;
     let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
     Some(Collected {
         code: libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status)),
@@ -221,7 +220,9 @@ pub fn start_failure(executable: &Path, cpus: &[u32], error: &io::Error) -> Fail
     let name = executable.file_name().unwrap_or(OsStr::new("?")).to_string_lossy();
     match error.kind() {
         io::ErrorKind::NotFound => failure("not-found", format!("cannot start `{name}`: no such file, or its interpreter is missing")),
-        io::ErrorKind::PermissionDenied => failure("not-executable", format!("cannot start `{name}`: it is not executable (help: chmod +x)")),
+        io::ErrorKind::PermissionDenied => {
+            failure("not-executable", format!("cannot start `{name}`: it is not executable (help: chmod +x)"))
+        }
         io::ErrorKind::InvalidInput if !cpus.is_empty() => {
             failure("placement", format!("cannot pin `{name}` to the CPUs {cpus:?}: this host does not grant them"))
         }

@@ -89,8 +89,9 @@ impl Talk {
         let Ok(text) = std::str::from_utf8(line) else {
             return Err(failure("junk", format!("line {} of the subject is not UTF-8: {}", self.lines, shown(line))));
         };
-        serde_json::from_str(text)
-            .map_err(|error| failure("junk", format!("line {} of the subject is outside the protocol ({error}): {}", self.lines, shown(line))))
+        serde_json::from_str(text).map_err(|error| {
+            failure("junk", format!("line {} of the subject is outside the protocol ({error}): {}", self.lines, shown(line)))
+        })
     }
 
     fn take_ready(&mut self, ready: Ready, stamp: Stamp) -> Result<(), Failure> {
@@ -142,7 +143,9 @@ impl Talk {
         let quoted = if stderr_tail.is_empty() { String::new() } else { format!("; it wrote last: {stderr_tail}") };
         match (self.answer.take(), end.code) {
             (Some(Ok(record)), Some(0)) => Ok(record),
-            (Some(Ok(_)), Some(code)) => Err(failure("wrong-exit", format!("the subject wrote a record but exited with code {code}{quoted}"))),
+            (Some(Ok(_)), Some(code)) => {
+                Err(failure("wrong-exit", format!("the subject wrote a record but exited with code {code}{quoted}")))
+            }
             (Some(Err(failure)), _) => Err(failure),
             (_, None) => Err(failure("crash", format!("the subject ended with {}{quoted}", end.exit()))),
             (None, Some(0)) => Err(failure("no-record", format!("the subject exited without a record{quoted}"))),

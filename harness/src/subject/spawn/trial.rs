@@ -154,7 +154,8 @@ fn collect(conversation: &mut Conversation<'_>, interrupt: &Interrupt) -> Vec<En
 fn evidence_of(ended: &[Ended], started: Instant) -> Evidence {
     let nanoseconds = |length: Duration| u64::try_from(length.as_nanos()).unwrap_or(u64::MAX);
     // The last process started is the one that drives.
-    let window = ended.last().and_then(|driver| Some((driver.member.talk.phase(PhaseName::Measure)?, driver.member.talk.phase(PhaseName::Drain)?)));
+    let window =
+        ended.last().and_then(|driver| Some((driver.member.talk.phase(PhaseName::Measure)?, driver.member.talk.phase(PhaseName::Drain)?)));
     let cpu_measure_ns = |index: usize| {
         let (measure, drain) = window?;
         Some((*drain.cpu_ns.get(index)?)?.saturating_sub((*measure.cpu_ns.get(index)?)?))
