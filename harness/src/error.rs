@@ -3,11 +3,6 @@
 use std::fmt;
 
 use zokio_report::exit;
-use zokio_report::schema::journal::Failure;
-
-use crate::orchestrate::journal::JournalError;
-use crate::orchestrate::output::OutputError;
-use crate::orchestrate::preflight::Refusal;
 
 /// A command that ended early. Failures of single trials are results, not errors.
 #[derive(Debug)]
@@ -67,52 +62,16 @@ impl fmt::Display for CommandError {
 
 impl std::error::Error for CommandError {}
 
-impl From<OutputError> for CommandError {
-    fn from(error: OutputError) -> Self {
-        match &error {
-            OutputError::Exists { .. } => Self::usage(error.to_string(), "choose another folder with --out, or move the old result away"),
-            OutputError::Io { .. } => Self::could_not_run(error.to_string(), "choose a writable folder with enough room: --out DIR"),
-        }
-    }
-}
-
-impl From<JournalError> for CommandError {
-    fn from(error: JournalError) -> Self {
-        match &error {
-            JournalError::Io { operation: "read", .. } => Self::Usage { message: error.to_string(), help: None },
-            JournalError::Io { .. } => {
-                let help = "what was measured so far is kept: make room, then `zokio-bench report` on the folder shows it";
-                Self::could_not_run(error.to_string(), help)
-            }
-            JournalError::Line { .. } | JournalError::NoHeader { .. } => Self::Usage { message: error.to_string(), help: None },
-        }
-    }
-}
-
-impl From<Refusal> for CommandError {
-    fn from(refusal: Refusal) -> Self {
-        Self::CouldNotRun { message: refusal.message, help: Some(refusal.help) }
-    }
-}
-
-impl From<Failure> for CommandError {
-    /// A subject from another executable that cannot be described.
-    fn from(failure: Failure) -> Self {
-        Self::usage(format!("{} ({})", failure.message, failure.class), "a subject answers `EXE zokio-subject --describe`; see harness/examples")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn an_error_names_its_way_out_and_its_exit_code() {
-        let exists = CommandError::from(OutputError::Exists { folder: "out".into() });
-        assert_eq!(exists.exit_code(), exit::USAGE);
-        assert!(exists.to_string().contains("never overwritten\n  = help: choose another folder"), "{exists}");
-        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
-        let full = CommandError::from(JournalError::Io { operation: "write", path: "out/records.jsonl".into(), error: full });
-        assert_eq!(full.exit_code(), exit::COULD_NOT_RUN);
+        let usage = CommandError::usage("no subject `tokoi`", "did you mean `tokio`?");
+        assert_eq!(usage.to_string(), "error: no subject `tokoi`\n  = help: did you mean `tokio`?");
+        assert_eq!(usage.exit_code(), exit::USAGE);
+        assert_eq!(CommandError::could_not_run("x", "y").exit_code(), exit::COULD_NOT_RUN);
+        assert_eq!(CommandError::Scenario { rendered: "error: a\n\n".into() }.to_string(), "error: a");
     }
 }

@@ -11,7 +11,7 @@ fn main() -> ExitCode {
     if let Some(code) = serve::from_arguments(&registry()) {
         return code;
     }
-    match zokio_bench::command::dispatch(Cli::parse().command) {
+    match Cli::parse().command.dispatch() {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("{error}");

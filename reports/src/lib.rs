@@ -12,6 +12,8 @@
 pub mod exit;
 pub mod judge;
 pub mod render;
+#[cfg(test)]
+mod sample;
 pub mod schema;
 pub mod stats;
 pub mod units;

@@ -1,4 +1,78 @@
 //! `zokio`: a work-stealing async runtime with one io_uring per worker.
+//!
+//! Tasks are `Send` and may move between workers, but live where their I/O is: an operation belongs to the ring of the worker that polled
+//! it, and its completion wakes the task there. Where io_uring is refused, the same operations run on readiness polling (epoll, kqueue,
+//! IOCP); [`Runtime::driver_report`] says which, and why.
+//!
+//! ```
+//! use zokio::net::{TcpListener, TcpStream};
+//!
+//! let runtime = zokio::Builder::new().worker_threads(2).build()?;
+//! runtime.block_on(async {
+//!     let listener = TcpListener::bind("127.0.0.1:0").await?;
+//!     let address = listener.local_addr()?;
+//!     let server = zokio::spawn(async move {
+//!         let (stream, _) = listener.accept().await?;
+//!         let (read, mut buffer) = stream.read(vec![0; 64]).await;
+//!         buffer.truncate(read?);
+//!         stream.write_all(buffer).await.0
+//!     });
+//!     let stream = TcpStream::connect(address).await?;
+//!     stream.write_all("ping").await.0?;
+//!     let (read, answer) = stream.read(vec![0; 64]).await;
+//!     assert_eq!(&answer[..read?], b"ping");
+//!     server.await.expect("the server does not panic")
+//! })?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! Where next: [`Builder`] and [`config`] for what can be set, [`task`], [`time`] and [`net`] for what tasks do.
 #![deny(unsafe_code)]
 
+pub mod buf;
+pub mod builder;
+pub mod config;
+mod driver;
+mod mem;
+pub mod metrics;
+pub mod net;
+mod op;
+mod primitives;
+pub mod runtime;
+mod scheduler;
+pub mod task;
+pub mod time;
 pub mod topology;
+
+pub use builder::Builder;
+pub use config::{IoDriver, RuntimeConfig};
+pub use driver::{DriverCounters, DriverKind, DriverReport};
+pub use runtime::Runtime;
+
+use std::future::Future;
+
+use task::JoinHandle;
+
+/// Spawns a task on the current runtime; on a worker, into the worker's own queue.
+///
+/// # Panics
+/// Outside every runtime.
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    scheduler::context::spawn(future)
+}
+
+/// Spawns a task that stays on the current worker: it is never stolen.
+///
+/// # Panics
+/// Outside a task.
+pub fn spawn_local_pinned<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    scheduler::context::spawn_pinned(future)
+}

@@ -25,7 +25,8 @@ pub fn compare(now: &RunResult, before: &RunResult) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths = [width(0), width(1), width(2)];
     for row in &rows {
-        let _ = writeln!(text, "  {:w0$}  {:w1$}  {:w2$}  {}", row[0], row[1], row[2], row[3], w0 = widths[0], w1 = widths[1], w2 = widths[2]);
+        let _ =
+            writeln!(text, "  {:w0$}  {:w1$}  {:w2$}  {}", row[0], row[1], row[2], row[3], w0 = widths[0], w1 = widths[1], w2 = widths[2]);
     }
     text.push_str("runs of different times differ by more than their intervals say; `gate` decides, this only informs\n");
     text
@@ -53,13 +54,16 @@ fn unlike_fields(now: &RunResult, before: &RunResult) -> Vec<String> {
 
 /// Case, subject, metric, ratio: where both sides measured the same work validly.
 fn rows(now: &RunResult, before: &RunResult) -> Vec<[String; 4]> {
-    let same_work = |case: &CaseResult| before.cases.iter().find(|old| old.id == case.id && old.workload_sha256 == case.workload_sha256).cloned();
+    let same_work =
+        |case: &CaseResult| before.cases.iter().find(|old| old.id == case.id && old.workload_sha256 == case.workload_sha256).cloned();
     let mut rows = Vec::new();
     for case in &now.cases {
         let Some(old_case) = same_work(case) else { continue };
         for subject in &case.subjects {
             let old = old_case.subjects.iter().find(|old| old.subject == subject.subject);
-            let Some((new_value, old_value)) = value(subject, &case.primary_metric).zip(old.and_then(|old| value(old, &case.primary_metric))) else {
+            let Some((new_value, old_value)) =
+                value(subject, &case.primary_metric).zip(old.and_then(|old| value(old, &case.primary_metric)))
+            else {
                 continue;
             };
             let ratio = format!("{:.3} ×", new_value / old_value);

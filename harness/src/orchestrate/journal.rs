@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use zokio_report::schema::journal::{JournalLine, JournalTrial, RunEnd, RunHeader};
 
+use crate::error::CommandError;
+
 /// The journal's name in a result folder.
 pub const FILE_NAME: &str = "records.jsonl";
 
@@ -49,6 +51,19 @@ impl fmt::Display for JournalError {
 }
 
 impl std::error::Error for JournalError {}
+
+impl From<JournalError> for CommandError {
+    fn from(error: JournalError) -> Self {
+        match &error {
+            JournalError::Io { operation: "read", .. } => Self::Usage { message: error.to_string(), help: None },
+            JournalError::Io { .. } => {
+                let help = "what was measured so far is kept: make room, then `zokio-bench report` on the folder shows it";
+                Self::could_not_run(error.to_string(), help)
+            }
+            JournalError::Line { .. } | JournalError::NoHeader { .. } => Self::Usage { message: error.to_string(), help: None },
+        }
+    }
+}
 
 /// A journal being written.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::journal;
+use crate::error::CommandError;
 
 /// Where results go unless `--out` says otherwise.
 pub const DEFAULT_ROOT: &str = "zokio-results";
@@ -45,6 +46,15 @@ impl fmt::Display for OutputError {
 }
 
 impl std::error::Error for OutputError {}
+
+impl From<OutputError> for CommandError {
+    fn from(error: OutputError) -> Self {
+        match &error {
+            OutputError::Exists { .. } => Self::usage(error.to_string(), "choose another folder with --out, or move the old result away"),
+            OutputError::Io { .. } => Self::could_not_run(error.to_string(), "choose a writable folder with enough room: --out DIR"),
+        }
+    }
+}
 
 /// A result folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +107,12 @@ impl OutputFolder {
     /// The file system refused; the temporary file is gone again.
     pub fn write(&self, name: &str, content: &[u8]) -> Result<PathBuf, OutputError> {
         write_whole(&self.path.join(name), content)
+    }
+
+    /// Takes the folder away again, if nothing was written into it.
+    pub fn discard(self) {
+        let _ = fs::remove_dir(self.stderr());
+        let _ = fs::remove_dir(&self.path);
     }
 
     fn probe(&self) -> Result<(), OutputError> {

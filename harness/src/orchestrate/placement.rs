@@ -1,17 +1,14 @@
 //! From a planned trial to its processes: who runs where, and on which addresses.
 
-use crate::plan::{Case, Endpoints};
-use crate::subject::protocol::{Network, PROTOCOL, Role, Trial};
-use crate::subject::spawn::trial::{Part, Parts};
-use crate::workload::Workload;
-use crate::workload::tcp::TcpMode;
-
 use super::roster::Entry;
+use crate::plan::{Case, Endpoints, network_for};
+use crate::subject::protocol::{PROTOCOL, Role, Trial};
+use crate::subject::spawn::trial::{Part, Parts};
 
 /// The processes of one trial.
 ///
-/// `client` is the ceiling's client, which drives every subject where server and client are apart.
-pub fn parts<'a>(case: &Case, trial_id: &str, seed: u64, subject: &'a Entry, client: &'a Entry) -> Parts<'a> {
+/// `index` is its place in the plan. `client` is the ceiling's client, which drives every subject where server and client are apart.
+pub fn parts<'a>(case: &Case, trial_id: &str, index: usize, seed: u64, subject: &'a Entry, client: &'a Entry) -> Parts<'a> {
     let trial = |entry: &Entry, role: Role, cpus: &[u32]| Trial {
         protocol: PROTOCOL,
         id: trial_id.into(),
@@ -22,7 +19,7 @@ pub fn parts<'a>(case: &Case, trial_id: &str, seed: u64, subject: &'a Entry, cli
         load: case.load.clone(),
         runtime: case.runtime.clone(),
         cpus: cpus.to_vec(),
-        network: network(&case.workload, role),
+        network: network_for(&case.workload, index),
         phases: case.phases.clone(),
         seed,
     };
@@ -33,23 +30,6 @@ pub fn parts<'a>(case: &Case, trial_id: &str, seed: u64, subject: &'a Entry, cli
             Parts::Apart { server: part(subject, Role::Server, server_cpus), client: part(client, Role::Client, client_cpus) }
         }
     }
-}
-
-/// Where connections come from. Those that are opened and closed by the thousand leave ports in TIME_WAIT; eight source addresses
-/// give them eight times the ports, so that no trial meets what an earlier one left behind.
-fn network(workload: &Workload, role: Role) -> Network {
-    let is_short_lived = matches!(workload, Workload::Tcp(tcp) if matches!(tcp.mode, TcpMode::Crr | TcpMode::Churn));
-    let mut network = Network::default();
-    // Only Linux answers on all of 127.0.0.0/8 without setting addresses up.
-    if is_short_lived && role != Role::Server && cfg!(target_os = "linux") {
-        network.sources = source_addresses();
-    }
-    network
-}
-
-/// 127.0.0.2 to 127.0.0.9.
-pub fn source_addresses() -> Vec<String> {
-    (2..=9).map(|host| format!("127.0.0.{host}")).collect()
 }
 
 /// The two CPUs whose cache-line round trip is the trial's core state; `None` where it runs on one CPU alone, or is free.

@@ -163,7 +163,7 @@ impl Run<'_> {
         let trial_id = trial_id(position, attempt);
         let probe = || core_pair(&case.endpoints).and_then(|(one, other)| (self.core_state)(one, other));
         let before = probe();
-        let parts = parts(case, &trial_id, position.planned.seed, subject, client.unwrap_or(subject));
+        let parts = parts(case, &trial_id, position.index, position.planned.seed, subject, client.unwrap_or(subject));
         let ran = trial::run(parts, self.stderr_folder, &self.limits, self.interrupt);
         let outcome = ran.outcome?;
         let evidence = Evidence { core_state_before_ns: before, core_state_after_ns: probe(), ..ran.evidence };

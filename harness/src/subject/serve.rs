@@ -26,7 +26,7 @@ use super::protocol::{
 
 /// Something that can run trials.
 pub trait Subject: Sync {
-    /// Name, version, build and workloads.
+    /// Name, version, build and workloads. Asked at the start of each trial too, so it has to be quick.
     fn describe(&self) -> SubjectDescription;
 
     /// Runs one trial to its end.
@@ -202,8 +202,20 @@ fn answer(subjects: &[&dyn Subject], trial: &Trial, session: &Session) -> Result
     Ok(record)
 }
 
+/// What the subjects say of themselves; what they do not know of their build, the library they were built with does.
+pub fn descriptions(subjects: &[&dyn Subject]) -> Vec<SubjectDescription> {
+    let describe = |subject: &&dyn Subject| {
+        let mut description = subject.describe();
+        if description.build.rustc.is_none() {
+            description.build = crate::host::build::build_info();
+        }
+        description
+    };
+    subjects.iter().map(describe).collect()
+}
+
 fn print_description(subjects: &[&dyn Subject], mut output: Box<dyn Write + Send>) -> ExitCode {
-    let subjects: Vec<SubjectDescription> = subjects.iter().map(|subject| subject.describe()).collect();
+    let subjects = descriptions(subjects);
     let version = subjects.first().map(|first| first.version.clone()).unwrap_or_default();
     let description = Description { protocol: PROTOCOL, name: name_of_executable(), version, subjects };
     let mut line = serde_json::to_vec(&description).expect("a description has string keys and no numbers that could be infinite");

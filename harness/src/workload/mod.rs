@@ -31,4 +31,35 @@ impl Workload {
             Self::Sleep(_) => "sleep",
         }
     }
+
+    /// Bumped when the meaning of a workload changes, so results of two meanings are never compared.
+    pub fn version(&self) -> u32 {
+        match self {
+            Self::Tcp(_) | Self::Sleep(_) => 1,
+        }
+    }
+
+    /// The metric that is compared.
+    pub fn primary_metric(&self) -> &'static str {
+        match self {
+            Self::Tcp(tcp) => tcp.mode.primary_metric(),
+            Self::Sleep(_) => "ops_per_s",
+        }
+    }
+
+    /// How we know that the work happened.
+    pub fn witness(&self) -> &'static str {
+        match self {
+            Self::Tcp(tcp) => tcp.mode.witness(),
+            Self::Sleep(_) => "the clock is read around each sleep: none returns before its time",
+        }
+    }
+
+    /// Bytes one successful operation must move, both directions; `None` where sizes vary or nothing moves.
+    pub fn bytes_per_operation(&self) -> Option<u64> {
+        match self {
+            Self::Tcp(tcp) => tcp.bytes_per_operation(),
+            Self::Sleep(_) => None,
+        }
+    }
 }

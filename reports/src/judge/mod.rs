@@ -1,1 +1,31 @@
-//! judge: see the module tree in ARCHITECTURE.md.
+//! What is believed: from the journal of a run to its result. Pure, so a result can be made again from its records at any time.
+//!
+//! ```text
+//!  RunHeader, JournalTrial…, RunEnd
+//!        │ row        the counted trials of one subject in one case, histograms decoded once
+//!        ├─ metrics   one value per trial → median and interval
+//!        ├─ guards    what has to hold before a number is believed
+//!        ├─ compare   pairs inside a half block → ratio, interval, exact p; verdict after Holm over the whole run
+//!        ├─ targets · thresholds
+//!        ▼
+//!  RunResult ──▶ verdict: exit code and one line
+//! ```
+//!
+//! Where next: [`summarize()`] for the order of the steps, `guards` for what makes a row invalid, [`compare`] for the statistics.
+
+pub mod calibration;
+pub mod compare;
+mod guards;
+mod metrics;
+mod row;
+mod summarize;
+mod targets;
+mod thresholds;
+pub mod verdict;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::guards::NOT_RUN;
+pub use self::summarize::summarize;
+pub use self::verdict::exit_code;

@@ -1,1 +1,22 @@
-//! render: see the module tree in ARCHITECTURE.md.
+//! What is shown: a result in, text out; nothing is computed here that the result does not hold.
+//!
+//! | for | module |
+//! |---|---|
+//! | machines | [`json`], [`csv`], [`junit`] |
+//! | a person at a terminal | [`terminal`] |
+//! | a pull request | [`markdown`] |
+//! | everybody else | [`html`]: one file, no network |
+//!
+//! All of them show the same rows in the same words, from `view`. What was lost comes first, everywhere.
+
+pub mod csv;
+pub mod html;
+pub mod json;
+pub mod junit;
+pub mod markdown;
+mod plot;
+pub mod terminal;
+mod view;
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,12 @@
 //!
 //! Additive changes only; a change of meaning bumps [`SCHEMA_VERSION`]. Numbers are never infinite or NaN: what is missing is
 //! `null`, with a validity entry that says why.
+//!
+//! [`journal`] is what happened, [`result`] what follows from it; [`record`] is the part a subject writes itself. The JSON Schema
+//! of a result is made from these types: [`result_schema`].
 
+pub mod comparison;
+pub mod histogram;
 pub mod host;
 pub mod journal;
 pub mod record;
@@ -13,3 +18,18 @@ pub mod validity;
 pub const SCHEMA: &str = "zokio-bench/result";
 /// The `schema_version` field of every result.
 pub const SCHEMA_VERSION: &str = "1.0";
+
+/// The JSON Schema (draft 2020-12) of `result.json`.
+///
+/// ```
+/// let schema = zokio_report::schema::result_schema();
+/// assert!(schema["properties"]["cases"].is_object());
+/// ```
+pub fn result_schema() -> serde_json::Value {
+    let mut schema = schemars::schema_for!(result::RunResult);
+    schema.insert("title".into(), serde_json::Value::String(format!("{SCHEMA} {SCHEMA_VERSION}")));
+    schema.to_value()
+}
+
+#[cfg(test)]
+mod tests;

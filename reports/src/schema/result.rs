@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use super::comparison::{Comparison, RunVerdict, Severity, TargetResult, ThresholdResult, Verdict};
 use super::host::HostProfile;
 use super::journal::CaseRole;
 use super::record::{HistogramPayload, Work, WorkerRecord};
@@ -122,6 +123,9 @@ pub struct CaseResult {
     pub endpoints: String,
     /// CPUs by role.
     pub cpus: BTreeMap<String, Vec<u32>>,
+    /// Operations outstanding at any time in a closed loop; `null` otherwise.
+    #[serde(default)]
+    pub users: Option<u64>,
     /// One row per subject, in the order of the scenario.
     pub subjects: Vec<SubjectResult>,
     /// The first subject against each other, primary and CPU metrics.
@@ -161,6 +165,26 @@ pub struct SubjectResult {
     pub rss_peak_bytes: Option<u64>,
     /// What the runtime told of itself.
     pub runtime: RuntimeInfo,
+    /// The counted trials in time order; entry k belongs to entry k of every [`Metric::trials`].
+    #[serde(default)]
+    pub trials: Vec<TrialPoint>,
+}
+
+/// When and under what a counted trial ran; what pairs it with the trials of other subjects.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TrialPoint {
+    /// Start of the trial, in nanoseconds since the start of the run.
+    pub at_ns: u64,
+    /// Block of the interleaved order.
+    pub block: u32,
+    /// Half of the block: trials of two subjects with the same block and half are a pair.
+    pub half: u32,
+    /// How often the trial was repeated before it counted.
+    pub attempt: u32,
+    /// Cache-line round trip between the CPUs used, mean of before and after, in nanoseconds.
+    pub core_state_ns: Option<f64>,
+    /// Why there is no record (`crash: …`); `null` when there is one.
+    pub failure: Option<String>,
 }
 
 /// How a subject was built.
@@ -280,102 +304,4 @@ pub struct RuntimeInfo {
     pub workers: Vec<WorkerRecord>,
     /// Counters, summed over the counted trials.
     pub counters: BTreeMap<String, u64>,
-}
-
-/// The first subject against another.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Comparison {
-    /// Metric id.
-    pub metric: String,
-    /// The first subject.
-    pub subject: String,
-    /// The other.
-    pub against: String,
-    /// subject / against, of the raw values.
-    pub ratio: Option<f64>,
-    /// Interval of the ratio.
-    pub ci: Option<Interval>,
-    /// Exact Wilcoxon p, after Holm over the primary metrics of the run; `null` for other metrics.
-    pub p: Option<f64>,
-    /// Pairs behind it.
-    pub n: u32,
-    /// What follows.
-    pub verdict: Verdict,
-}
-
-/// Outcome of a comparison.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// The first subject is better.
-    Better,
-    /// No difference that matters.
-    Same,
-    /// The first subject is worse.
-    Worse,
-    /// Cannot tell: too few pairs, too much noise, or an invalid row.
-    Inconclusive,
-}
-
-/// A target, and how far it is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct TargetResult {
-    /// The subject judged.
-    pub subject: String,
-    /// Metric id.
-    pub metric: String,
-    /// `historical`, `published` or `relative`.
-    pub kind: String,
-    /// The figure, or the least ratio of a relative target.
-    pub value: f64,
-    /// Source, or `at least 0.98 of ceiling, same run`.
-    pub source: String,
-    /// The host of the figure; `null` where the source names none.
-    pub host: Option<String>,
-    /// Whether it may be compared at all (relative targets only).
-    pub comparable: bool,
-    /// observed / value for figures; the ratio reached (its unfavourable end in `ratio_unfavourable`) for relative ones.
-    pub ratio: Option<f64>,
-    /// The unfavourable end of the ratio's interval; relative targets only.
-    pub ratio_unfavourable: Option<f64>,
-    /// Reached; `null` where not comparable or not measured.
-    pub reached: Option<bool>,
-}
-
-/// A threshold, and what was seen.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct ThresholdResult {
-    /// The subject judged.
-    pub subject: String,
-    /// Metric id.
-    pub metric: String,
-    /// `==`, `<`, …
-    pub op: String,
-    /// The limit.
-    pub value: f64,
-    /// What was seen: the interval's unfavourable end where there is one.
-    pub observed: Option<f64>,
-    /// Held; `null` where the row was not measured.
-    pub passed: Option<bool>,
-    /// What a miss does.
-    pub severity: Severity,
-}
-
-/// What a missed threshold does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// Exit code 1.
-    Fail,
-    /// A warning.
-    Warn,
-}
-
-/// What follows from the whole run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct RunVerdict {
-    /// As in [`crate::exit`], without `--strict`.
-    pub exit_code: u8,
-    /// One line.
-    pub summary: String,
 }

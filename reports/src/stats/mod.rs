@@ -1,1 +1,19 @@
-//! stats: see the module tree in ARCHITECTURE.md.
+//! Statistics: slices in, numbers out, `None` where too little was measured for a number.
+//!
+//! | question | answer |
+//! |---|---|
+//! | where is the middle? | [`quantile::median`] |
+//! | how sure is that? | [`interval::median_interval`]: order statistics, no shape assumed |
+//! | do two subjects differ? | [`wilcoxon::signed_rank`] on paired log ratios, exact at every n |
+//! | and over a whole table? | [`holm::adjusted`] |
+//!
+//! No mean and no normal approximation anywhere: the noise of shared hosts is one-sided and comes in bursts, and means of it lose
+//! power as more is measured.
+
+pub mod holm;
+pub mod interval;
+pub mod quantile;
+pub mod wilcoxon;
+
+#[cfg(test)]
+mod simulation;

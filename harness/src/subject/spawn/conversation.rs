@@ -12,10 +12,11 @@ use zokio_report::schema::journal::{Failure, ThreadEvidence};
 
 use super::events::{EVENTS_MAX, Event, Stamp, watch};
 use super::interrupt::Interrupt;
-use super::kernel::{self, CpuShares};
+use super::kernel;
 use super::process::{Collected, Launch, Process, is_in_group};
 use super::talk::{Talk, line_too_long};
 use super::{Limits, failure};
+use crate::host::noise::{CpuSample, CpuShares};
 use crate::subject::protocol::{PhaseName, Phases, Request, Role, Trial};
 
 /// Why a trial cannot go on.
@@ -100,11 +101,10 @@ pub struct Heard {
     pub rss_peak_bytes: Option<u64>,
 }
 
-/// Processor shares at one moment.
-#[derive(Clone, Debug)]
+/// The CPUs when the first phase began.
+#[derive(Debug)]
 struct ShareMark {
-    at: Instant,
-    shares: CpuShares,
+    sample: CpuSample,
     own_cpu_ns: u64,
 }
 
@@ -118,7 +118,8 @@ pub struct Conversation<'a> {
     sender: SyncSender<Event>,
     events: Receiver<Event>,
     started: Instant,
-    marks: Vec<ShareMark>,
+    mark: Option<ShareMark>,
+    shares: Option<CpuShares>,
 }
 
 impl<'a> Conversation<'a> {
@@ -126,7 +127,7 @@ impl<'a> Conversation<'a> {
     pub fn new(limits: &'a Limits, interrupt: &'a Interrupt) -> Self {
         let (sender, events) = sync_channel(EVENTS_MAX);
         interrupt.wake_through(Some(sender.clone()));
-        Self { members: Vec::new(), limits, interrupt, sender, events, started: Instant::now(), marks: Vec::new() }
+        Self { members: Vec::new(), limits, interrupt, sender, events, started: Instant::now(), mark: None, shares: None }
     }
 
     /// Starts a process and gives it its trial; its index.
@@ -286,10 +287,13 @@ impl<'a> Conversation<'a> {
         if phase == PhaseName::Drain {
             self.members.iter_mut().for_each(Member::read_memory);
         }
-        if is_first || phase == PhaseName::Drain {
-            let shares = CpuShares::read(&self.cpus());
-            let own_cpu_ns = stamp.cpu_ns.iter().copied().sum::<Option<u64>>();
-            self.marks.extend(shares.zip(own_cpu_ns).map(|(shares, own_cpu_ns)| ShareMark { at: stamp.at, shares, own_cpu_ns }));
+        let own_cpu_ns = stamp.cpu_ns.iter().copied().sum::<Option<u64>>();
+        if is_first {
+            let sample = CpuShares::sample(&self.cpus()).ok();
+            self.mark = sample.zip(own_cpu_ns).map(|(sample, own_cpu_ns)| ShareMark { sample, own_cpu_ns });
+        } else if phase == PhaseName::Drain {
+            let shares = |(mark, own): (&ShareMark, u64)| CpuShares::since(&mark.sample, own.saturating_sub(mark.own_cpu_ns)).ok();
+            self.shares = self.mark.as_ref().zip(own_cpu_ns).and_then(shares);
         }
     }
 
@@ -300,16 +304,9 @@ impl<'a> Conversation<'a> {
         cpus
     }
 
-    /// Shares of the trial's CPUs used by anybody else, and stolen, from the first phase to the end of the measured window.
-    pub fn foreign_and_stolen(&self) -> Option<(f64, f64)> {
-        let [first, .., last] = &self.marks[..] else { return None };
-        let cpus = self.cpus().len();
-        let offered_ns = last.at.duration_since(first.at).as_nanos() as f64 * cpus as f64;
-        let delta = |last: u64, first: u64| last.saturating_sub(first) as f64;
-        let busy = delta(last.shares.busy_ns, first.shares.busy_ns);
-        let foreign = busy - delta(last.own_cpu_ns, first.own_cpu_ns);
-        let stolen = delta(last.shares.stolen_ns, first.shares.stolen_ns);
-        (offered_ns > 0.0).then(|| ((foreign / offered_ns).clamp(0.0, 1.0), (stolen / offered_ns).clamp(0.0, 1.0)))
+    /// Who used the trial's CPUs from the first phase to the end of the measured window.
+    pub fn shares(&self) -> Option<CpuShares> {
+        self.shares
     }
 
     /// When the first process was about to be started.

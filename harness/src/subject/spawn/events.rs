@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::Instant;
 
-use super::kernel::cpu_clock_ns;
 use super::process::wait_without_reaping;
+use crate::host::noise::process_cpu_ns;
 use crate::subject::protocol::LINE_BYTES_MAX;
 
 /// Events under way; a subject that writes faster than it is read has to wait, so it cannot fill our memory.
@@ -60,7 +60,7 @@ impl Stamp {
     /// Now.
     pub fn now(watched: &[Arc<AtomicU32>]) -> Self {
         // Relaxed: a process id alone; a stale one gives the wrapper's clock for one line.
-        let cpu_ns = watched.iter().map(|pid| cpu_clock_ns(pid.load(Ordering::Relaxed))).collect();
+        let cpu_ns = watched.iter().map(|pid| process_cpu_ns(pid.load(Ordering::Relaxed))).collect();
         Self { at: Instant::now(), cpu_ns }
     }
 }

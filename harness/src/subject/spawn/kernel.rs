@@ -1,36 +1,11 @@
-//! What the kernel says of a trial: CPU clocks, threads and their CPUs, TCP counters, shares of the processors.
+//! What the kernel says of a trial: threads and their CPUs, peak memory, TCP counters. CPU clocks and shares: [`crate::host::noise`].
 //!
 //! Readings that a platform or a permission denies are `None`, never zero.
-#![expect(unsafe_code, reason = "the CPU clock of another process has no safe wrapper")]
 
 use std::fs;
 use std::path::Path;
 
 use zokio_report::schema::journal::ThreadEvidence;
-
-/// CPU time of a living process so far, all its threads, in nanoseconds.
-#[cfg(target_os = "linux")]
-pub fn cpu_clock_ns(pid: u32) -> Option<u64> {
-    let mut clock: libc::clockid_t = 0;
-    // SAFETY: `clock` is a valid place for the answer and lives through the call.
-    let error = unsafe { libc::clock_getcpuclockid(libc::pid_t::try_from(pid).ok()?, &raw mut clock) };
-    if error != 0 {
-        return None;
-    }
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is a valid place for the answer and lives through the call; a clock that died meanwhile is an error, not a fault.
-    let error = unsafe { libc::clock_gettime(clock, &raw mut time) };
-    if error != 0 {
-        return None;
-    }
-    u64::try_from(time.tv_sec).ok()?.checked_mul(1_000_000_000)?.checked_add(u64::try_from(time.tv_nsec).ok()?)
-}
-
-/// Other platforms keep no such clock for a foreign process.
-#[cfg(not(target_os = "linux"))]
-pub fn cpu_clock_ns(_pid: u32) -> Option<u64> {
-    None
-}
 
 /// The threads of a living process, with the CPUs each may run on.
 pub fn threads(pid: u32) -> Vec<ThreadEvidence> {
@@ -103,50 +78,19 @@ impl TcpCounters {
     }
 }
 
-/// Whether this process has a network namespace of its own, apart from that of process 1.
-pub fn has_private_network() -> bool {
-    match (fs::read_link("/proc/self/ns/net"), fs::read_link("/proc/1/ns/net")) {
-        (Ok(own), Ok(first)) => own != first,
-        _ => false,
-    }
+/// Whether this network namespace is apart from that of process 1; `None` where that may not be asked.
+pub fn has_private_network() -> Option<bool> {
+    let own = fs::read_link("/proc/self/ns/net").ok()?;
+    Some(own != fs::read_link("/proc/1/ns/net").ok()?)
 }
 
-/// Time of some CPUs since boot, in nanoseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CpuShares {
-    /// Neither idle nor waiting for I/O nor stolen.
-    pub busy_ns: u64,
-    /// Taken by the hypervisor.
-    pub stolen_ns: u64,
+/// TCP sockets in use in this network namespace, listeners included.
+pub fn tcp_sockets_in_use() -> Option<u64> {
+    parse_in_use(&fs::read_to_string("/proc/net/sockstat").ok()?)
 }
 
-impl CpuShares {
-    /// The sums over `cpus` now; an empty list means all CPUs.
-    pub fn read(cpus: &[u32]) -> Option<Self> {
-        let tick_ns = 1_000_000_000 / rustix::param::clock_ticks_per_second().max(1);
-        Self::parse(&fs::read_to_string("/proc/stat").ok()?, cpus, tick_ns)
-    }
-
-    fn parse(stat: &str, cpus: &[u32], tick_ns: u64) -> Option<Self> {
-        let mut sum = Self::default();
-        let mut found = 0;
-        for line in stat.lines() {
-            let mut words = line.split_whitespace();
-            let Some(cpu) = words.next().and_then(|word| word.strip_prefix("cpu")).and_then(|index| index.parse::<u32>().ok()) else {
-                continue;
-            };
-            if !cpus.is_empty() && !cpus.contains(&cpu) {
-                continue;
-            }
-            // user nice system idle iowait irq softirq steal; guest time is part of user time.
-            let ticks: Vec<u64> = words.map_while(|word| word.parse().ok()).collect();
-            let [user, nice, system, _, _, irq, softirq, steal, ..] = ticks[..] else { return None };
-            sum.busy_ns += (user + nice + system + irq + softirq) * tick_ns;
-            sum.stolen_ns += steal * tick_ns;
-            found += 1;
-        }
-        (found > 0 && (cpus.is_empty() || found == cpus.len())).then_some(sum)
-    }
+fn parse_in_use(sockstat: &str) -> Option<u64> {
+    sockstat.lines().find_map(|line| line.strip_prefix("TCP: inuse "))?.split(' ').next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -161,29 +105,24 @@ mod tests {
     }
 
     #[test]
+    fn sockets_in_use_are_those_of_tcp() {
+        assert_eq!(parse_in_use("sockets: used 9\nTCP: inuse 3 orphan 0 tw 7 alloc 3 mem 0\nUDP: inuse 1 mem 0\n"), Some(3));
+        assert_eq!(parse_in_use("sockets: used 9\n"), None);
+    }
+
+    #[test]
     fn tcp_counters_are_found_by_name_not_by_place() {
         let snmp = "Ip: A\nIp: 1\nTcp: RtoMin PassiveOpens ActiveOpens\nTcp: 200 7 9\n";
         assert_eq!(TcpCounters::parse(snmp), Some(TcpCounters { active_opens: 9, passive_opens: 7 }));
         assert_eq!(TcpCounters::parse("Ip: A\nIp: 1\n"), None);
     }
 
-    #[test]
-    fn shares_are_summed_over_the_cpus_asked_for_alone() {
-        let stat = "cpu  9 9 9 9 9 9 9 9 0 0\ncpu0 1 2 3 100 5 6 7 8 0 0\ncpu1 10 0 0 100 0 0 0 1 0 0\n";
-        assert_eq!(CpuShares::parse(stat, &[0], 10), Some(CpuShares { busy_ns: 190, stolen_ns: 80 }));
-        assert_eq!(CpuShares::parse(stat, &[], 10), Some(CpuShares { busy_ns: 290, stolen_ns: 90 }));
-        assert_eq!(CpuShares::parse(stat, &[7], 10), None);
-    }
-
     #[cfg(target_os = "linux")]
     #[test]
-    fn this_process_has_threads_memory_and_a_cpu_clock() {
+    fn this_process_has_threads_and_memory() {
         let pid = std::process::id();
         assert!(!threads(pid).is_empty());
         let (cpus, peak) = cpus_and_peak_memory(pid).expect("own status");
         assert!(!cpus.is_empty() && peak.expect("VmHWM") > 0);
-        let before = cpu_clock_ns(pid).expect("own CPU clock");
-        std::hint::black_box((0..1_000_000u64).fold(0, |sum: u64, value| sum.wrapping_mul(31).wrapping_add(value)));
-        assert!(cpu_clock_ns(pid).expect("own CPU clock") > before);
     }
 }

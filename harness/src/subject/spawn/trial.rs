@@ -16,7 +16,7 @@ use zokio_report::schema::record::TrialRecord;
 use super::combine::combine;
 use super::conversation::{Conversation, Heard, Stop};
 use super::interrupt::Interrupt;
-use super::kernel::{TcpCounters, has_private_network};
+use super::kernel::{TcpCounters, has_private_network, tcp_sockets_in_use};
 use super::process::Collected;
 use super::{Limits, failure};
 use crate::subject::protocol::{PhaseName, Role, Trial};
@@ -59,7 +59,7 @@ pub struct TrialRun {
 
 /// Runs one trial; standard errors go to `stderr_folder`, in files named after the trial.
 pub fn run(parts: Parts<'_>, stderr_folder: &Path, limits: &Limits, interrupt: &Interrupt) -> TrialRun {
-    let tcp_before = TcpCounters::read();
+    let (tcp_before, sockets_before) = (TcpCounters::read(), tcp_sockets_in_use());
     let mut conversation = Conversation::new(limits, interrupt);
     let stop = match parts {
         Parts::Together(part) => run_together(&mut conversation, &part, stderr_folder),
@@ -73,18 +73,19 @@ pub fn run(parts: Parts<'_>, stderr_folder: &Path, limits: &Limits, interrupt: &
         }
         other => other,
     };
-    let (started, shares) = (conversation.started(), conversation.foreign_and_stolen());
+    let (started, shares) = (conversation.started(), conversation.shares());
     let mut ended = collect(&mut conversation, interrupt);
     drop(conversation);
 
     let mut evidence = evidence_of(&ended, started);
-    evidence.foreign_cpu_share = shares.map(|(foreign, _)| foreign);
-    evidence.steal_share = shares.map(|(_, stolen)| stolen);
+    evidence.foreign_cpu_share = shares.map(|shares| shares.foreign);
+    evidence.steal_share = shares.map(|shares| shares.steal);
     if let Some((before, after)) = tcp_before.zip(TcpCounters::read()) {
         evidence.tcp_active_opens = Some(after.active_opens.saturating_sub(before.active_opens));
         evidence.tcp_passive_opens = Some(after.passive_opens.saturating_sub(before.passive_opens));
     }
-    evidence.tcp_namespace_is_private = has_private_network();
+    // Where process 1 may not be looked at, a namespace without any socket before and after held nothing but the trial as well.
+    evidence.tcp_namespace_is_private = has_private_network().unwrap_or(sockets_before == Some(0) && tcp_sockets_in_use() == Some(0));
     let outcome = match stop {
         Some(Stop::Interrupted) => None,
         Some(Stop::Failed(index, found)) => Some(Outcome::Failed(cause(&mut ended, index, found))),

@@ -40,6 +40,39 @@ pub enum TcpMode {
     Churn,
 }
 
+impl TcpMode {
+    /// The metric that is compared.
+    pub fn primary_metric(self) -> &'static str {
+        match self {
+            Self::Rr => "round_trips_per_s",
+            Self::Crr | Self::Churn => "connections_per_s",
+            Self::Stream => "bytes_per_s",
+        }
+    }
+
+    /// How we know that the work happened.
+    pub fn witness(self) -> &'static str {
+        match self {
+            Self::Rr => "every request is read and checked by the server, every response by the client: length and content",
+            Self::Crr => "each connection is opened, both messages are checked at their receiver (length and content), and it is closed",
+            Self::Churn => "each connection is opened, every message is checked at its receiver (length and content), and it is closed",
+            Self::Stream => "the receiver counts the bytes and checks a position stamp in each 64 KiB; a full hash in a phase of its own",
+        }
+    }
+}
+
+impl TcpWorkload {
+    /// Bytes one successful operation must move, both directions; `None` where sizes vary.
+    pub fn bytes_per_operation(&self) -> Option<u64> {
+        let request = self.request.fixed()?;
+        if self.mode == TcpMode::Stream {
+            return Some(request);
+        }
+        let round_trip = request.checked_add(self.response.fixed()?)?;
+        round_trip.checked_mul(if self.mode == TcpMode::Churn { self.operations_per_connection.into() } else { 1 })
+    }
+}
+
 /// How large messages are. Both ends derive the k-th size of a connection from the trial's seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,4 +1,24 @@
-//! From a checked suite to the trials that will run: order, seeds and time bound; pure.
+//! From a checked suite to the trials that will run: order, seeds, placement, addresses and time bound; pure.
+//!
+//! ```text
+//! case 1   block 0: B A C │ C A B    block 1: A C B │ B C A    …   then case 2, in file order
+//!                 permutation │ its reverse: each pair of subjects meets in both orders, so a drift of the host cancels
+//! ```
+//!
+//! The same suite, options, CPUs and seed give the same plan, byte for byte. Trials of one half of a block share their seed, so
+//! all subjects do the same work there.
+
+mod error;
+mod estimate;
+mod make;
+mod network;
+mod order;
+mod place;
+
+pub use error::PlanError;
+pub use estimate::estimate;
+pub use make::{PlanOptions, plan};
+pub use network::network_for;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -31,14 +51,14 @@ pub struct Case {
 pub enum Endpoints {
     /// One process is both ends, one worker per CPU.
     Together {
-        /// CPUs of the process.
+        /// CPUs of the process, one worker each; empty: not pinned.
         cpus: Vec<u32>,
     },
     /// The subject serves; the ceiling's client drives all subjects.
     Apart {
-        /// CPUs of the server.
+        /// CPUs of the server; empty: not pinned.
         server_cpus: Vec<u32>,
-        /// CPUs of the client.
+        /// CPUs of the client; empty: not pinned.
         client_cpus: Vec<u32>,
     },
 }
@@ -54,7 +74,7 @@ pub struct PlannedTrial {
     pub block: u32,
     /// 0: the permutation, 1: its reverse.
     pub half: u32,
-    /// Place inside the block.
+    /// Place inside the block, from 0 to twice the subjects.
     pub position: u32,
     /// The trial's seed.
     pub seed: u64,
@@ -73,6 +93,8 @@ pub struct Plan {
     pub estimate: Duration,
     /// Open files one process of the run needs, by case id.
     pub nofile_needed: BTreeMap<String, u64>,
-    /// Ports the run needs.
+    /// Most ports that the connections of one trial may hold towards one listener, TIME_WAIT included.
     pub ports_needed: u64,
+    /// What the user should know before the run.
+    pub notes: Vec<String>,
 }

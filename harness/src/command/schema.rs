@@ -1,0 +1,26 @@
+//! `schema scenario|result`: the JSON Schema of what a user writes, and of what a run gives.
+
+use std::io::Write;
+
+use zokio_report::exit;
+use zokio_report::schema::result::RunResult;
+
+use crate::scenario;
+
+/// Prints the JSON Schema of a scenario file.
+pub fn scenario() -> u8 {
+    print(&scenario::json_schema())
+}
+
+/// Prints the JSON Schema of `result.json`.
+pub fn result() -> u8 {
+    print(&schemars::schema_for!(RunResult).to_value())
+}
+
+/// Prints a JSON document, indented.
+fn print(document: &serde_json::Value) -> u8 {
+    let mut out = std::io::stdout().lock();
+    // A reader that goes away has seen what it wanted.
+    let _ = writeln!(out, "{document:#}");
+    exit::PASSED
+}

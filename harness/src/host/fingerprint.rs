@@ -1,0 +1,222 @@
+//! What makes two hosts comparable: named fields, and two hashes over them.
+//!
+//! *class*: the fields that decide speed. Results of different classes are not compared.
+//! *exact*: all fields. Results that differ only here are compared with a warning.
+//! A field that could not be read is `null` and **counts as unlike**, even to itself: not knowing is not equality. What a host is known
+//! not to have (a virtual machine's governor) is the value `absent`. No name of a host or user and no path is in a field.
+
+use std::collections::BTreeSet;
+
+use zokio::topology::format_cpu_list;
+use zokio_report::schema::host::{Fingerprint, HostProfile};
+
+use super::build::sha256_hex;
+
+/// The fields of the class.
+pub const CLASS_FIELDS: [&str; 13] = [
+    "arch",
+    "cpu_model",
+    "cpu_stepping",
+    "cores",
+    "threads",
+    "smt",
+    "numa_nodes",
+    "memory_gib",
+    "virt",
+    "kernel",
+    "rustc",
+    "build_profile",
+    "build_flags",
+];
+
+/// A field in which two hosts are unlike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldDifference {
+    /// Its name.
+    pub field: String,
+    /// Its value on the one host; `None` when missing there.
+    pub left: Option<String>,
+    /// Its value on the other host; `None` when missing there.
+    pub right: Option<String>,
+    /// Whether it is of the class, so that results must not be compared.
+    pub class: bool,
+}
+
+/// The fingerprint of a profile; `absent` are the facts the host is known not to have.
+pub(super) fn of(profile: &HostProfile, absent: &BTreeSet<String>) -> Fingerprint {
+    let (cpu, kernel, build) = (&profile.cpu, &profile.kernel, &profile.build);
+    let number = |number: Option<u32>| number.map(|number| number.to_string());
+    let caches =
+        cpu.caches.iter().map(|cache| format!("L{} {} {} x{} /{}", cache.level, cache.kind, cache.bytes, cache.count, cache.shared_by));
+    let mitigations = cpu.mitigations.iter().map(|(name, state)| format!("{name}: {state}"));
+    let fields = [
+        ("arch", Some(cpu.arch.clone())),
+        ("cpu_model", cpu.model.clone()),
+        ("cpu_stepping", cpu.stepping.clone()),
+        ("cores", number(cpu.cores)),
+        ("threads", number(cpu.threads)),
+        ("smt", cpu.smt.map(|smt| smt.to_string())),
+        ("numa_nodes", number(cpu.numa_nodes)),
+        ("memory_gib", profile.memory.total_bytes.map(|bytes| ((bytes + (1 << 29)) >> 30).to_string())),
+        ("virt", profile.virt.clone()),
+        ("kernel", kernel.release.as_deref().and_then(|release| major_minor(&kernel.name, release))),
+        ("rustc", build.rustc.clone()),
+        ("build_profile", Some(build.profile.clone())),
+        ("build_flags", build.flags.clone()),
+        ("build_opt", build.opt.clone()),
+        ("build_target", build.target.clone()),
+        ("build_features", Some(build.features.join(","))),
+        ("allocator", build.allocator.clone()),
+        ("packages", number(cpu.packages)),
+        ("caches", joined(caches)),
+        ("microcode", cpu.microcode.clone()),
+        ("governor", cpu.governor.clone()),
+        ("boost", cpu.boost.map(|boost| boost.to_string())),
+        ("mitigations", joined(mitigations)),
+        ("cpuset", (!cpu.allowed.is_empty()).then(|| format_cpu_list(&cpu.allowed))),
+        ("cgroup_cpus", profile.limits.cgroup_cpus.map(|cpus| cpus.to_string())),
+        ("cgroup_memory_bytes", profile.limits.cgroup_memory_bytes.map(|bytes| bytes.to_string())),
+        ("thp", profile.memory.thp.clone()),
+        ("aslr", kernel.aslr.clone()),
+        ("clocksource", profile.clock.source.clone()),
+        ("kernel_release", kernel.release.clone()),
+        ("os", kernel.os.clone()),
+        ("libc", kernel.libc.clone()),
+        ("preemption", kernel.preemption.clone()),
+        ("tcp_congestion_control", kernel.tcp_congestion_control.clone()),
+        ("io_uring", Some(kernel.io_uring.available.to_string())),
+    ];
+    let or_absent = |(name, value): (&str, Option<String>)| {
+        let value = value.or_else(|| absent.contains(name).then(|| "absent".into()));
+        (name.to_owned(), value)
+    };
+    let mut fingerprint = Fingerprint { fields: fields.into_iter().map(or_absent).collect(), ..Fingerprint::default() };
+    fingerprint.class = hash(&fingerprint, |name| CLASS_FIELDS.contains(&name));
+    fingerprint.exact = hash(&fingerprint, |_| true);
+    fingerprint
+}
+
+fn joined(parts: impl Iterator<Item = String>) -> Option<String> {
+    let text = parts.collect::<Vec<_>>().join("; ");
+    (!text.is_empty()).then_some(text)
+}
+
+/// `Linux 6.18` of `Linux` and `6.18.44-amd64`.
+fn major_minor(name: &str, release: &str) -> Option<String> {
+    let mut numbers = release.split(|letter: char| !letter.is_ascii_digit()).filter(|number| !number.is_empty());
+    Some(format!("{name} {}.{}", numbers.next()?, numbers.next()?))
+}
+
+/// One line a field, `name=value`, or the bare name when missing; sorted by name.
+fn hash(fingerprint: &Fingerprint, wanted: impl Fn(&str) -> bool) -> String {
+    let lines = fingerprint.fields.iter().filter(|(name, _)| wanted(name)).map(|(name, value)| match value {
+        Some(value) => format!("{name}={value}\n"),
+        None => format!("{name}\n"),
+    });
+    sha256_hex(lines.collect::<String>().as_bytes())
+}
+
+/// The fields in which two hosts are unlike, those of the class first. A field missing on either side is one of them.
+pub fn compare(a: &Fingerprint, b: &Fingerprint) -> Vec<FieldDifference> {
+    let names: BTreeSet<&String> = a.fields.keys().chain(b.fields.keys()).collect();
+    let of_class = CLASS_FIELDS.iter().map(|name| (*name).to_owned());
+    let mut all: Vec<(bool, String)> = of_class.map(|name| (true, name)).collect();
+    all.extend(names.into_iter().filter(|name| !CLASS_FIELDS.contains(&name.as_str())).map(|name| (false, name.clone())));
+    let differences = all.into_iter().filter_map(|(class, field)| {
+        let value = |side: &Fingerprint| side.fields.get(&field).cloned().flatten();
+        let (left, right) = (value(a), value(b));
+        let alike = left.is_some() && left == right;
+        (!alike).then_some(FieldDifference { field, left, right, class })
+    });
+    differences.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn profile() -> HostProfile {
+        let mut profile = HostProfile::default();
+        profile.cpu.arch = "x86_64".into();
+        profile.cpu.model = Some("AMD EPYC".into());
+        profile.cpu.stepping = Some("family 25 model 17 stepping 1".into());
+        (profile.cpu.cores, profile.cpu.threads, profile.cpu.smt, profile.cpu.numa_nodes) = (Some(2), Some(2), Some(false), Some(1));
+        profile.cpu.allowed = vec![0, 1];
+        profile.memory.total_bytes = Some(24_684_084 << 10);
+        profile.virt = Some("kvm".into());
+        profile.kernel.name = "Linux".into();
+        profile.kernel.release = Some("6.18.44-x".into());
+        profile.build.rustc = Some("rustc 1.95.0".into());
+        profile.build.profile = "release".into();
+        profile.build.flags = Some(String::new());
+        profile
+    }
+
+    fn print(profile: &HostProfile) -> Fingerprint {
+        of(profile, &BTreeSet::new())
+    }
+
+    #[test]
+    fn the_class_is_rounded_to_what_decides() {
+        let print = print(&profile());
+        assert_eq!(print.fields["memory_gib"].as_deref(), Some("24"));
+        assert_eq!(print.fields["kernel"].as_deref(), Some("Linux 6.18"));
+        assert_eq!(print.fields["cpuset"].as_deref(), Some("0-1"));
+        assert_eq!((print.class.len(), print.exact.len()), (64, 64));
+        assert!(CLASS_FIELDS.iter().all(|name| print.fields[*name].is_some()), "{print:?}");
+    }
+
+    #[test]
+    fn a_setting_changes_the_exact_hash_and_a_processor_the_class_too() {
+        let base = print(&profile());
+        let mut setting = profile();
+        setting.kernel.release = Some("6.18.45-x".into());
+        assert_eq!(print(&setting).class, base.class);
+        assert_ne!(print(&setting).exact, base.exact);
+        let mut processor = profile();
+        processor.cpu.cores = Some(4);
+        assert_ne!(print(&processor).class, base.class);
+        assert_ne!(print(&processor).exact, base.exact);
+    }
+
+    #[test]
+    fn a_missing_field_is_unlike_even_to_itself() {
+        let mut unknown = profile();
+        unknown.virt = None;
+        let print = print(&unknown);
+        let differences = compare(&print, &print);
+        assert!(differences.contains(&FieldDifference { field: "virt".into(), left: None, right: None, class: true }));
+        assert!(differences.iter().all(|difference| difference.left.is_none() && difference.right.is_none()));
+        // The fields of the class come first.
+        assert!(differences.is_sorted_by_key(|difference| !difference.class));
+    }
+
+    #[test]
+    fn a_field_of_the_class_that_neither_side_tells_is_unlike() {
+        let differences = compare(&Fingerprint::default(), &Fingerprint::default());
+        assert_eq!(differences.len(), CLASS_FIELDS.len(), "an empty fingerprint is like nothing");
+    }
+
+    #[test]
+    fn what_is_known_to_be_absent_is_a_value() {
+        let absent = BTreeSet::from(["governor".to_owned()]);
+        let print = of(&profile(), &absent);
+        assert_eq!(print.fields["governor"].as_deref(), Some("absent"));
+        assert!(!compare(&print, &print).iter().any(|difference| difference.field == "governor"));
+        let mut with = profile();
+        with.cpu.governor = Some("performance".into());
+        let difference = compare(&print, &of(&with, &absent)).into_iter().find(|difference| difference.field == "governor").unwrap();
+        assert_eq!(
+            (difference.left.as_deref(), difference.right.as_deref(), difference.class),
+            (Some("absent"), Some("performance"), false)
+        );
+    }
+
+    #[test]
+    fn releases_are_cut_to_two_numbers() {
+        let cases = [("6.18.44-fc", Some("Linux 6.18")), ("5.10", Some("Linux 5.10")), ("6", None), ("", None), ("x", None)];
+        for (release, expected) in cases {
+            assert_eq!(major_minor("Linux", release).as_deref(), expected, "{release}");
+        }
+    }
+}

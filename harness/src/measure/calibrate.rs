@@ -1,0 +1,200 @@
+//! Bounds measured on this host before a run: what a clock reading, a system call, a copied kibibyte, a loopback transfer cost at least.
+//!
+//! They are lower bounds of cost, so each is the least of several runs: noise only adds. A claim below them is not a measurement.
+//! A bound that cannot be measured is `None`, never 0. The whole takes well under 300 ms.
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::clock::Clock;
+use crate::host::noise;
+
+/// No bound may take longer than this, whatever the host does.
+const LIMIT_PER_BOUND: Duration = Duration::from_millis(35);
+
+/// Measures all bounds, in nanoseconds, by their fixed names.
+///
+/// | name | what |
+/// | --- | --- |
+/// | `timer_resolution_ns` | smallest step of the clock |
+/// | `timer_cost_ns` | one reading of the clock |
+/// | `syscall_ns` | one `getppid` |
+/// | `loopback_write_read_ns` | 64 B written and read on a loopback TCP pair by one thread: one direction |
+/// | `memcpy_ns_per_kib` | copying 1 KiB inside the first-level cache |
+/// | `empty_loop_ns` | one turn of a loop that keeps a counter alive |
+/// | `fetch_add_ns` | one uncontended atomic addition |
+/// | `core_round_trip_ns` | a cache line to the second CPU of this thread's affinity and back |
+pub fn calibrate() -> BTreeMap<String, Option<f64>> {
+    Clock::start();
+    let bounds = [
+        ("timer_resolution_ns", Clock::resolution_ns()),
+        ("timer_cost_ns", Clock::cost_ns()),
+        ("syscall_ns", syscall_ns()),
+        ("loopback_write_read_ns", loopback_write_read_ns().ok().flatten()),
+        ("memcpy_ns_per_kib", memcpy_ns_per_kib()),
+        ("empty_loop_ns", empty_loop_ns()),
+        ("fetch_add_ns", fetch_add_ns()),
+        ("core_round_trip_ns", core_round_trip_ns()),
+    ];
+    bounds.into_iter().map(|(name, bound)| (name.to_owned(), bound.filter(|bound| bound.is_finite() && *bound > 0.0))).collect()
+}
+
+/// The least mean time of `operation`, in nanoseconds, over `runs` runs of `operations` each; stops early at the limit.
+fn least_ns(runs: u32, operations: u32, mut operation: impl FnMut() -> io::Result<()>) -> io::Result<Option<f64>> {
+    let deadline = Instant::now() + LIMIT_PER_BOUND;
+    let mut least: Option<Duration> = None;
+    for _ in 0..runs {
+        let start = Instant::now();
+        for _ in 0..operations {
+            operation()?;
+        }
+        let end = Instant::now();
+        let elapsed = end - start;
+        least = Some(least.map_or(elapsed, |least| least.min(elapsed)));
+        if end > deadline {
+            break;
+        }
+    }
+    Ok(least.map(|least| least.as_nanos() as f64 / f64::from(operations)))
+}
+
+/// [`least_ns`] of what cannot fail.
+fn least_ns_of(runs: u32, operations: u32, mut operation: impl FnMut()) -> Option<f64> {
+    least_ns(runs, operations, || {
+        operation();
+        Ok(())
+    })
+    .ok()
+    .flatten()
+}
+
+/// One `getppid`, which no C library answers from memory: rustix issues the instruction itself on Linux.
+#[cfg(unix)]
+fn syscall_ns() -> Option<f64> {
+    least_ns_of(64, 512, || {
+        black_box(rustix::process::getppid());
+    })
+}
+
+#[cfg(not(unix))]
+fn syscall_ns() -> Option<f64> {
+    None
+}
+
+fn loopback_write_read_ns() -> io::Result<Option<f64>> {
+    let (mut near, mut far) = loopback_pair()?;
+    let (message, mut answer) = ([7_u8; 64], [0_u8; 64]);
+    let least = least_ns(48, 64, || {
+        near.write_all(black_box(&message))?;
+        far.read_exact(black_box(&mut answer))
+    })?;
+    if answer != message {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "loopback returned other bytes"));
+    }
+    Ok(least)
+}
+
+/// A connected pair that leaves no TIME_WAIT behind and gives up reading instead of hanging.
+fn loopback_pair() -> io::Result<(TcpStream, TcpStream)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let near = connect(listener.local_addr()?)?;
+    let (far, peer) = listener.accept()?;
+    if peer != near.local_addr()? {
+        return Err(io::Error::other("a stranger connected"));
+    }
+    for stream in [&near, &far] {
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_millis(200)))?;
+        stream.set_write_timeout(Some(Duration::from_millis(200)))?;
+        // Closing resets: no port waits for a minute.
+        socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO))?;
+    }
+    Ok((near, far))
+}
+
+fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    TcpStream::connect_timeout(&address, Duration::from_millis(200))
+}
+
+/// 16 KiB from and to the first-level cache: no bulk copy on this host is cheaper.
+fn memcpy_ns_per_kib() -> Option<f64> {
+    const KIB: usize = 16;
+    let source = vec![3_u8; KIB << 10];
+    let mut target = vec![0_u8; KIB << 10];
+    let least = least_ns_of(64, 64, || black_box(&mut target).copy_from_slice(black_box(&source)));
+    least.map(|ns| ns / KIB as f64)
+}
+
+fn empty_loop_ns() -> Option<f64> {
+    let mut counter = 0_u64;
+    least_ns_of(64, 8_192, || counter = black_box(counter.wrapping_add(1)))
+}
+
+fn fetch_add_ns() -> Option<f64> {
+    let shared = AtomicU64::new(0);
+    // Relaxed: the cost of the locked addition itself; nothing is published by it.
+    least_ns_of(64, 4_096, || {
+        black_box(&shared).fetch_add(1, Ordering::Relaxed);
+    })
+}
+
+fn core_round_trip_ns() -> Option<f64> {
+    let cpus = zokio::topology::current_affinity().ok()?;
+    let (&first, &second) = (cpus.first()?, cpus.get(1)?);
+    (0..3).filter_map(|_| noise::core_state(first, second)).min_by(f64::total_cmp)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bound_has_its_name_and_a_plausible_value() {
+        let start = Instant::now();
+        let bounds = calibrate();
+        let elapsed = start.elapsed();
+        let names: Vec<&str> = bounds.keys().map(String::as_str).collect();
+        let expected = [
+            "core_round_trip_ns",
+            "empty_loop_ns",
+            "fetch_add_ns",
+            "loopback_write_read_ns",
+            "memcpy_ns_per_kib",
+            "syscall_ns",
+            "timer_cost_ns",
+            "timer_resolution_ns",
+        ];
+        assert_eq!(names, expected);
+        for (name, bound) in &bounds {
+            assert!(bound.is_none_or(|bound| bound > 0.0 && bound < 1e7), "{name}: {bound:?}");
+        }
+        for name in ["empty_loop_ns", "fetch_add_ns", "memcpy_ns_per_kib", "timer_cost_ns", "loopback_write_read_ns"] {
+            assert!(bounds[name].is_some(), "{name}: {bounds:?}");
+        }
+        assert!(bounds["loopback_write_read_ns"] > bounds["empty_loop_ns"], "{bounds:?}");
+        assert!(elapsed < Duration::from_secs(3), "{elapsed:?}");
+    }
+
+    #[test]
+    fn the_least_is_a_mean_of_a_run_and_errors_pass_through() {
+        let least = least_ns(3, 2, || {
+            std::thread::sleep(Duration::from_millis(1));
+            Ok(())
+        });
+        assert!(least.unwrap().unwrap() >= 1e6);
+        assert_eq!(least_ns(0, 1, || Ok(())).unwrap(), None);
+        assert_eq!(least_ns(1, 1, || Err(io::ErrorKind::TimedOut.into())).unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn a_slow_operation_stops_at_the_limit() {
+        let start = Instant::now();
+        let least = least_ns_of(1_000, 1, || std::thread::sleep(Duration::from_millis(20)));
+        assert!(least.is_some());
+        assert!(start.elapsed() < Duration::from_secs(5));
+    }
+}

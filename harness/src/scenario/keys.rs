@@ -1,0 +1,174 @@
+//! The keys of a scenario file: the format itself, as data.
+
+use super::shape::{Choice, Field, Shape};
+
+/// Nanoseconds of a millisecond: phases are told to a subject in whole milliseconds.
+const MS: u64 = 1_000_000;
+/// A phase may not last longer: a suite has many.
+const HOUR: u64 = 3_600_000 * MS;
+/// Operations outstanding, or connections; what the host can really do is checked before the run.
+pub(crate) const USERS_MAX: u64 = 1_000_000;
+
+/// Workload tables of this version.
+pub(crate) const WORKLOADS: &[&str] = &["tcp", "sleep"];
+/// Workload tables of the format that this version cannot run.
+pub(crate) const WORKLOADS_UNSUPPORTED: &[&str] =
+    &["scheduling", "stealing", "polling", "memory", "pool", "atomics", "io", "http", "file", "latency"];
+/// Severities of a threshold.
+pub(crate) const SEVERITIES: &[&str] = &["fail", "warn"];
+/// Comparisons of a threshold.
+pub(crate) const OPS: &[&str] = &["==", "!=", "<", "<=", ">", ">="];
+
+/// The whole file.
+pub(crate) const FILE: &[Field] = &[
+    Field::required("schema", Shape::Integer(1, 1), "Version of the format: 1."),
+    Field::optional("seed", Shape::Integer(0, i64::MAX as u64), "Order and payloads follow from it; the same seed gives the same plan."),
+    Field::required("suite", Shape::Table(SUITE), "What the file is about."),
+    Field::optional("defaults", Shape::Table(DEFAULTS), "Tables that every scenario inherits; the scenario wins."),
+    Field::required("scenario", Shape::Tables(SCENARIO), "The experiments, in the order they run."),
+];
+
+const SUITE: &[Field] = &[
+    Field::required("name", Shape::Id, "Names the result folder."),
+    Field::required("question", Shape::Text, "The question that the suite answers."),
+    Field::optional("description", Shape::Text, "More for the reader."),
+    Field::optional("tags", Shape::Texts, "Words to find it by."),
+    Field::optional("labels", Shape::Labels, "Free pairs, repeated in the result."),
+];
+
+const RUN: &[Field] = &[Field::optional("trials", Shape::Integer(1, 1_000), "Fresh processes per subject; an interval needs 6.")];
+
+const WARMUP: Choice = Choice {
+    alternatives: &[
+        Field::optional("time", Shape::Duration(MS, HOUR, MS), "A fixed time."),
+        Field::optional("steady", Shape::Inherited(STEADY), "Until two windows agree."),
+    ],
+    unsupported: &["ops"],
+    word: Some("none"),
+};
+
+const STEADY: &[Field] = &[
+    Field::required("window", Shape::Duration(MS, HOUR, MS), "Length of a window."),
+    Field::required("max", Shape::Duration(MS, HOUR, MS), "The warm-up ends here at the latest."),
+];
+
+const MEASURE: &[Field] = &[Field::required("time", Shape::Duration(MS, HOUR, MS), "Length of the measured window.")];
+const DRAIN: &[Field] = &[Field::required("max", Shape::Duration(MS, HOUR, MS), "How long operations under way may take to end.")];
+
+const PLACEMENT: &[Field] = &[
+    Field::optional("endpoints", Shape::OneOf(&["together", "apart"]), "together: one process is both ends; apart: the subject serves."),
+    Field::optional("cpus", Shape::Cpus, "together: CPUs of the process, one worker each; \"free\" pins nothing."),
+    Field::optional("server_cpus", Shape::Cpus, "apart: CPUs of the subject."),
+    Field::optional("client_cpus", Shape::Cpus, "apart: CPUs of the client."),
+];
+
+const LOAD: Choice = Choice {
+    alternatives: &[Field::optional("closed", Shape::Inherited(CLOSED), "A user starts its next operation when its last one ended.")],
+    unsupported: &["open", "search"],
+    word: None,
+};
+
+const CLOSED: &[Field] =
+    &[Field::optional("users", Shape::Integer(1, USERS_MAX), "Operations outstanding at any time; tcp: one per connection.")];
+
+const TCP: &[Field] = &[
+    Field::required("mode", Shape::OneOf(&["rr", "crr", "stream", "churn"]), "What one operation is."),
+    Field::optional("request", Shape::Sizes, "Bytes the client sends per operation; stream: per write."),
+    Field::optional("response", Shape::Sizes, "Bytes the server answers; not for stream."),
+    Field::optional("connections", Shape::Integer(1, USERS_MAX), "Connections open at the same time; rr, crr, churn: one per user."),
+    Field::optional("operations_per_connection", Shape::Integer(1, 1_000_000), "churn: requests and responses on one connection."),
+    Field::optional("nodelay", Shape::Boolean, "TCP_NODELAY on both ends; true when left out."),
+];
+
+const SLEEP: &[Field] = &[Field::required("duration", Shape::Duration(1, 60_000 * MS, 1), "Requested length of one sleep.")];
+
+const THRESHOLD: &[Field] = &[
+    Field::required("metric", Shape::Metric, "What is limited."),
+    Field::required("op", Shape::OneOf(OPS), "How it is compared with the value."),
+    Field::required("value", Shape::MetricValue, "The limit, in the metric's unit."),
+    Field::optional("severity", Shape::OneOf(SEVERITIES), "fail: exit code 1; warn: a warning."),
+    Field::optional("when", Shape::Point, "Only at these points of the matrix."),
+];
+
+const TARGET: &[Field] = &[
+    Field::required("metric", Shape::Metric, "What is to be reached."),
+    Field::optional("historical", Shape::Table(HISTORICAL), "A figure of the past with what it measured; never comparable."),
+    Field::optional("published", Shape::Table(PUBLISHED), "A published figure; shown, never compared across hosts."),
+    Field::optional("relative", Shape::Table(RELATIVE), "A share of another subject of the same run."),
+    Field::optional("when", Shape::Point, "Only at these points of the matrix."),
+];
+/// The kinds of target: a target has exactly one.
+pub(crate) const TARGET_KINDS: &[&str] = &["historical", "published", "relative"];
+
+const HISTORICAL: &[Field] = &[
+    Field::required("value", Shape::MetricValue, "The figure, in the metric's unit."),
+    Field::required("source", Shape::Text, "Where it stands, on which host, and what was measured."),
+];
+
+/// A published figure, in a scenario or in `configs/targets.toml`.
+pub(crate) const PUBLISHED: &[Field] = &[
+    Field::required("value", Shape::MetricValue, "The figure, in the metric's unit."),
+    Field::required("source", Shape::Text, "Who published it, and where."),
+    Field::optional("date", Shape::Text, "When."),
+    Field::optional("hardware", Shape::Text, "On what; left out where the source names no host."),
+];
+
+const RELATIVE: &[Field] = &[
+    Field::required("at_least", Shape::Positive, "The least ratio, subject to other, better being more."),
+    Field::required("of", Shape::Id, "The other subject."),
+];
+
+/// A scenario.
+pub(crate) const SCENARIO: &[Field] = &[
+    Field::required("id", Shape::Id, "Names the scenario in results; unique in the file."),
+    Field::optional("enabled", Shape::Boolean, "false: checked, not run."),
+    Field::optional(
+        "role",
+        Shape::OneOf(&["measured", "control"]),
+        "control: shows a floor of this host beside the real rows, never ranked.",
+    ),
+    Field::optional("subjects", Shape::Ids, "What is measured; the first is compared with each other."),
+    Field::optional("witness", Shape::Text, "How we know that the work happened; each workload has a text of its own."),
+    Field::optional("run", Shape::Inherited(RUN), "How often."),
+    Field::optional("warmup", Shape::Choice(&WARMUP), "Work that is not counted."),
+    Field::optional("measure", Shape::Inherited(MEASURE), "The measured window."),
+    Field::optional("drain", Shape::Inherited(DRAIN), "The end of a trial."),
+    Field::optional("placement", Shape::Inherited(PLACEMENT), "Who runs where."),
+    Field::optional("load", Shape::Choice(&LOAD), "When operations start."),
+    Field::optional("runtime", Shape::Scalars, "Settings passed to the runtime."),
+    Field::optional("tcp", Shape::Inherited(TCP), "The workload: TCP over loopback."),
+    Field::optional("sleep", Shape::Inherited(SLEEP), "The workload of a control: short sleeps, one after the other."),
+    Field::optional("matrix", Shape::Matrix, "Multiplies the scenario into cases."),
+    Field::optional("exclude", Shape::Tables(&[]), "Matrix points left out."),
+    Field::optional("threshold", Shape::Tables(THRESHOLD), "Limits that gate."),
+    Field::optional("target", Shape::Tables(TARGET), "Figures to reach."),
+];
+
+/// `[defaults]`: what scenarios may share.
+pub(crate) const DEFAULTS: &[Field] = &[
+    Field::optional("subjects", Shape::Ids, "What is measured; the first is compared with each other."),
+    Field::optional("run", Shape::Inherited(RUN), "How often."),
+    Field::optional("warmup", Shape::Choice(&WARMUP), "Work that is not counted."),
+    Field::optional("measure", Shape::Inherited(MEASURE), "The measured window."),
+    Field::optional("drain", Shape::Inherited(DRAIN), "The end of a trial."),
+    Field::optional("placement", Shape::Inherited(PLACEMENT), "Who runs where."),
+    Field::optional("load", Shape::Choice(&LOAD), "When operations start."),
+    Field::optional("runtime", Shape::Scalars, "Settings passed to the runtime."),
+    Field::optional("tcp", Shape::Inherited(TCP), "For scenarios with a tcp table."),
+    Field::optional("sleep", Shape::Inherited(SLEEP), "For scenarios with a sleep table."),
+    Field::optional("threshold", Shape::Tables(THRESHOLD), "Limits of every scenario, beside its own."),
+];
+
+/// `configs/targets.toml`.
+pub(crate) const TARGETS_FILE: &[Field] = &[
+    Field::required("schema", Shape::Integer(1, 1), "Version of the format: 1."),
+    Field::required("target", Shape::Tables(TARGETS_ENTRY), "Published figures."),
+];
+
+const TARGETS_ENTRY: &[Field] = &[
+    Field::required("metric", Shape::Metric, "What was published."),
+    Field::required("value", Shape::MetricValue, "The figure, in the metric's unit."),
+    Field::required("source", Shape::Text, "Who published it, and where."),
+    Field::optional("date", Shape::Text, "When."),
+    Field::optional("hardware", Shape::Text, "On what; left out where the source names no host."),
+];

@@ -1,0 +1,53 @@
+//! `configs/targets.toml`: figures that others published, shown beside every case whose primary metric they speak of.
+
+use std::sync::{Arc, LazyLock};
+
+use zokio_report::schema::journal::{TargetKind, TargetSpec};
+
+use super::diagnostic::{Diagnostic, Findings};
+use super::goals::check_figure;
+use super::keys::TARGETS_FILE;
+use super::metric;
+use super::source::{Source, Span};
+use super::tree::{self, Node};
+use super::walk::{check_table, metric_value};
+
+const TEXT: &str = include_str!("../../../configs/targets.toml");
+
+static BUILT_IN: LazyLock<Vec<TargetSpec>> = LazyLock::new(|| match parse(Source::new("configs/targets.toml", TEXT)) {
+    Ok(targets) => targets,
+    Err(found) => panic!("the targets built in are wrong:\n{}", super::render(&found)),
+});
+
+/// The published targets built in.
+pub fn all() -> &'static [TargetSpec] {
+    &BUILT_IN
+}
+
+/// Those of a metric.
+pub fn published(metric: &str) -> Vec<TargetSpec> {
+    all().iter().filter(|target| target.metric == metric).cloned().collect()
+}
+
+/// Reads a file of targets.
+///
+/// # Errors
+/// Every mistake in it.
+pub fn parse(source: Source) -> Result<Vec<TargetSpec>, Vec<Diagnostic>> {
+    let source = Arc::new(source);
+    let mut findings = Findings::default();
+    let file = tree::parse(&source, &mut findings);
+    check_table(TARGETS_FILE, &file, "", &Span::new(&source, 0..0), &mut findings);
+    let mut targets = Vec::new();
+    for table in file.get("target").map_or(&[] as &[Node], Node::elements).iter().filter_map(Node::table) {
+        let text = |key: &str| table.get(key).and_then(Node::text).map(str::to_owned);
+        let known = text("metric").and_then(|id| metric::find(&id));
+        let (Some(known), Some(value), Some(source)) = (known, table.get("value"), text("source")) else { continue };
+        check_figure(value, known.unit, "target", &mut findings);
+        if let Ok(value) = metric_value(value, known.unit) {
+            let kind = TargetKind::Published { value, source, date: text("date"), hardware: text("hardware") };
+            targets.push(TargetSpec { metric: known.id, kind });
+        }
+    }
+    if findings.is_empty() { Ok(targets) } else { Err(findings.into_sorted()) }
+}

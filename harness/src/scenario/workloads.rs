@@ -1,0 +1,101 @@
+//! The workload tables and the load beside them.
+//!
+//! In `rr`, `crr` and `churn` a connection belongs to one user, so users and connections default to each other. Given both, the
+//! nearer one wins (`--set` over the scenario, the scenario over defaults); given both by the same, they must agree.
+
+use crate::load::{ClosedLoad, Load};
+use crate::workload::tcp::{SizeDistribution, TcpMode, TcpWorkload};
+use crate::workload::{SleepWorkload, Workload};
+
+use super::case::duration;
+use super::diagnostic::{Diagnostic, Findings};
+use super::sizes;
+use super::tree::{Node, Origin, Table};
+use super::validate::{boolean, integer};
+
+const MESSAGE_BYTES: u64 = 64;
+const STREAM_WRITE_BYTES: u64 = 64 << 10;
+const CHURN_OPERATIONS: u64 = 10;
+
+/// The workload and its load.
+pub(crate) fn build(scenario: &Table, workload: &str, findings: &mut Findings) -> (Workload, Load) {
+    match workload {
+        "sleep" => {
+            let duration_ns = duration(scenario, "sleep.duration").map_or(1_000, |duration| duration.as_nanos() as u64);
+            let users = integer(scenario, "load.closed.users").unwrap_or(1);
+            (Workload::Sleep(SleepWorkload { duration_ns }), closed(users))
+        }
+        _ => tcp(scenario, findings),
+    }
+}
+
+fn closed(users: u64) -> Load {
+    Load::Closed(ClosedLoad { users: u32::try_from(users).unwrap_or(u32::MAX) })
+}
+
+fn tcp(scenario: &Table, findings: &mut Findings) -> (Workload, Load) {
+    let mode = match scenario.at("tcp.mode").and_then(Node::text) {
+        Some("crr") => TcpMode::Crr,
+        Some("stream") => TcpMode::Stream,
+        Some("churn") => TcpMode::Churn,
+        _ => TcpMode::Rr,
+    };
+    let mode_varies = scenario.at("tcp.mode").is_some_and(|node| node.origin == Origin::Matrix);
+    let own = |key: &str| scenario.at(&format!("tcp.{key}")).filter(|node| node.origin != Origin::Defaults && !mode_varies);
+    let size = |key: &str, bytes: u64| scenario.at(&format!("tcp.{key}")).and_then(sizes::read).unwrap_or(SizeDistribution::Fixed(bytes));
+    if let (TcpMode::Stream, Some(node)) = (mode, own("response")) {
+        findings.push(
+            Diagnostic::new(&node.span, "a stream has no response").label("unused").help("leave `response` out, or set `mode = \"rr\"`"),
+        );
+    }
+    let given = integer(scenario, "tcp.operations_per_connection");
+    if let (false, Some(node)) = (mode == TcpMode::Churn || (mode == TcpMode::Crr && given == Some(1)), own("operations_per_connection")) {
+        let message = "`operations_per_connection` is for churn alone";
+        findings.push(Diagnostic::new(&node.span, message).label("unused").help("set `mode = \"churn\"`, or leave the key out"));
+    }
+    let operations = if mode == TcpMode::Churn { given.unwrap_or(CHURN_OPERATIONS) } else { 1 };
+    let connections = connections(scenario, mode, findings);
+    let default_request = if mode == TcpMode::Stream { STREAM_WRITE_BYTES } else { MESSAGE_BYTES };
+    let workload = TcpWorkload {
+        mode,
+        request: size("request", default_request),
+        response: size("response", MESSAGE_BYTES),
+        connections: u32::try_from(connections).unwrap_or(u32::MAX),
+        operations_per_connection: u32::try_from(operations).unwrap_or(u32::MAX),
+        nodelay: boolean(scenario, "tcp.nodelay").unwrap_or(true),
+    };
+    (Workload::Tcp(workload), closed(connections))
+}
+
+/// Users and connections, which are the same number here.
+fn connections(scenario: &Table, mode: TcpMode, findings: &mut Findings) -> u64 {
+    let given = |path: &str| scenario.at(path).zip(integer(scenario, path));
+    match (given("tcp.connections"), given("load.closed.users")) {
+        (None, None) => 1,
+        (Some((_, connections)), None) => connections,
+        // Users of `[defaults]` speak of round trips; a stream says itself how many connections it has.
+        (None, Some((node, _))) if mode == TcpMode::Stream && node.origin == Origin::Defaults => 1,
+        (None, Some((_, users))) => users,
+        (Some((_, connections)), Some((_, users))) if connections == users => connections,
+        (Some((connection_node, connections)), Some((user_node, users))) => match (connection_node.origin, user_node.origin) {
+            (Origin::Defaults, Origin::Defaults) | (Origin::Scenario, Origin::Scenario) | (Origin::Set, Origin::Set) => {
+                disagree(connection_node, connections, users, findings)
+            }
+            (_, Origin::Defaults) | (Origin::Set, Origin::Scenario) => connections,
+            (Origin::Defaults, _) | (Origin::Scenario, Origin::Set) => users,
+            // A matrix of the one and a value of the other cannot both be meant.
+            _ => disagree(connection_node, connections, users, findings),
+        },
+    }
+}
+
+fn disagree(node: &Node, connections: u64, users: u64, findings: &mut Findings) -> u64 {
+    let message = format!("{connections} connections and {users} users: each user has one connection");
+    let help = "give one of `tcp.connections` and `load.closed.users`, or the same number for both";
+    let diagnostic = Diagnostic::new(&node.span, message).label("differs from `load.closed.users`").help(help);
+    findings.push(match node.origin {
+        Origin::Set => diagnostic.help("`--set scenario.ID.load.closed.users=…` replaces an axis of the matrix"),
+        _ => diagnostic,
+    });
+    users
+}

@@ -1,0 +1,30 @@
+//! The bounds measured on this host at start that judgement relies on: the keys of `RunHeader::calibration`, all in nanoseconds.
+//!
+//! Whoever measures writes exactly these keys; an absent or `null` one makes the guards that need it `skipped`, never passed.
+
+use std::time::Duration;
+
+use crate::schema::journal::RunHeader;
+
+/// The smallest step the monotonic clock shows between two readings.
+pub const TIMER_RESOLUTION_NS: &str = "timer_resolution_ns";
+/// The cost of one reading of the monotonic clock.
+pub const TIMER_COST_NS: &str = "timer_cost_ns";
+/// The cheapest system call there is (`getppid`).
+pub const SYSCALL_NS: &str = "syscall_ns";
+/// One 64-byte write and the read of it on a loopback TCP connection, both ends in one thread: half of a round trip, and no wake-up.
+pub const LOOPBACK_WRITE_READ_NS: &str = "loopback_write_read_ns";
+/// Copying 1 KiB that lies in the nearest cache.
+pub const MEMCPY_NS_PER_KIB: &str = "memcpy_ns_per_kib";
+/// One turn of an empty loop that the compiler could not remove.
+pub const EMPTY_LOOP_NS: &str = "empty_loop_ns";
+
+/// The value of a key, when it was measured and makes sense.
+pub(super) fn value(header: &RunHeader, key: &str) -> Option<f64> {
+    header.calibration.get(key).copied().flatten().filter(|value| value.is_finite() && *value > 0.0)
+}
+
+/// The tick of the clock; where it was not measured, one nanosecond, the unit of every record.
+pub(super) fn clock_tick(header: &RunHeader) -> Duration {
+    Duration::from_nanos(value(header, TIMER_RESOLUTION_NS).map_or(1, |ns| ns.ceil() as u64))
+}

@@ -1,0 +1,146 @@
+//! The record against itself: does what it claims fit together?
+
+use super::super::calibration;
+use super::super::row::{Recorded, Row};
+use super::finding::{Finding, worst_trial};
+use crate::schema::histogram::{self, Histogram};
+use crate::units::{Nanos, Share, grouped};
+
+/// A batch below so many clock steps cannot be timed to 1 %.
+const STEPS_INVALID: f64 = 100.0;
+/// A batch below so many clock steps cannot be timed to 0.1 %.
+const STEPS_SUSPECT: f64 = 1_000.0;
+/// Share of errors above which a rate is doubtful, and above which it is no rate of this work.
+const ERROR_SHARE: (f64, f64) = (0.001, 0.01);
+/// A row that lost this share of its trials is no sample of them any more.
+const LOST_TRIALS_INVALID: f64 = 0.5;
+
+/// `finite`: some time passed and some work was done, in every trial.
+pub(super) fn finite(row: &Row<'_>) -> Option<Finding> {
+    Some(worst_trial(row, |trial| {
+        let (elapsed, ok) = (trial.record.elapsed_ns, trial.record.work.ok);
+        if elapsed == 0 || ok == 0 {
+            return Finding::invalid(format!("{} operations in {}: no rate follows", grouped(ok), Nanos(elapsed as f64)));
+        }
+        Finding::pass("time passed and work was done in every trial")
+    }))
+}
+
+/// `timer-floor`: every batch lasted long enough for the clock to time it.
+///
+/// The last batch is left out where there are others: it ends where the window ends and may be a remainder.
+pub(super) fn timer_floor(row: &Row<'_>) -> Option<Finding> {
+    let Some(step) = calibration::value(row.header, calibration::TIMER_RESOLUTION_NS) else {
+        return Some(Finding::skipped("the clock's resolution was not measured"));
+    };
+    Some(worst_trial(row, |trial| {
+        let batches = &trial.record.batches;
+        let full = if batches.len() > 1 { &batches[..batches.len() - 1] } else { &batches[..] };
+        let shortest = full.iter().map(|(_, ns)| *ns).min().unwrap_or(trial.record.elapsed_ns) as f64;
+        let detail = format!("the shortest batch lasted {}, the clock steps by {}", Nanos(shortest), Nanos(step));
+        match shortest / step {
+            steps if steps < STEPS_INVALID => Finding::invalid(detail),
+            steps if steps < STEPS_SUSPECT => Finding::suspect(detail),
+            _ => Finding::pass(detail),
+        }
+        .with(shortest, step * STEPS_SUSPECT)
+    }))
+}
+
+/// `work-done`: counts, bytes and checks add up, the distributions can be read, and the trials asked for gave records.
+pub(super) fn work_done(row: &Row<'_>) -> Option<Finding> {
+    if let Some(error) = row.trials.iter().find_map(|trial| trial.histograms.as_ref().err()) {
+        return Some(Finding::invalid(error.to_string()));
+    }
+    if let Err(error) = row.merged("service_time") {
+        return Some(Finding::invalid(error.to_string()));
+    }
+    let records = worst_trial(row, |trial| match work_mismatch(row, trial) {
+        Some(mismatch) => Finding::invalid(mismatch),
+        None => Finding::pass(format!("attempts, successes, bytes and checks agree; witness: {}", row.case.witness)),
+    });
+    let (lost, all) = (row.failures().count(), row.trials.len());
+    let Some(cause) = row.failures().next().filter(|_| records.state < crate::schema::validity::CheckState::Suspect) else {
+        return Some(records);
+    };
+    let detail = format!("{lost} of {all} trials gave no record ({}: {})", cause.class, cause.message);
+    let share = lost as f64 / all as f64;
+    Some(if share >= LOST_TRIALS_INVALID { Finding::invalid(detail) } else { Finding::suspect(detail) }.with(lost as f64, 0.0))
+}
+
+fn work_mismatch(row: &Row<'_>, trial: &Recorded<'_>) -> Option<String> {
+    let work = &trial.record.work;
+    if work.ok.checked_add(trial.errors()) != Some(work.attempted) {
+        let (ok, errors, attempted) = (grouped(work.ok), grouped(trial.errors()), grouped(work.attempted));
+        return Some(format!("{ok} successes and {errors} errors are not the {attempted} attempts claimed"));
+    }
+    if row.case.workload != "sleep" && work.verified != work.ok {
+        return Some(format!("{} of {} successes had their content checked", grouped(work.verified), grouped(work.ok)));
+    }
+    if let Some(per_operation) = row.case.bytes_per_operation {
+        let expected = u128::from(work.ok) * u128::from(per_operation);
+        // A stream's window may open and close in the middle of a write on each connection.
+        let operations_cut = if row.is_stream() { row.case.users.unwrap_or(1) } else { 0 };
+        let slack = u128::from(operations_cut) * u128::from(per_operation);
+        if u128::from(work.bytes).abs_diff(expected) > slack {
+            let (ok, bytes) = (grouped(work.ok), grouped(work.bytes));
+            return Some(format!("{ok} successes of {per_operation} bytes each are not the {bytes} bytes claimed"));
+        }
+    }
+    let samples = trial.histograms.and_then(|histograms| histograms.get("service_time")).map_or(0, Histogram::len);
+    (samples > work.attempted).then(|| format!("{} times for {} attempts", grouped(samples), grouped(work.attempted)))
+}
+
+/// `errors`: rates count successes alone, and few enough operations failed for them to mean something.
+pub(super) fn errors(row: &Row<'_>) -> Option<Finding> {
+    let attempted = row.recorded().fold(0u64, |sum, trial| sum.saturating_add(trial.record.work.attempted));
+    let failed = row.recorded().fold(0u64, |sum, trial| sum.saturating_add(trial.errors()));
+    if attempted == 0 {
+        return Some(Finding::skipped("nothing was attempted"));
+    }
+    let share = failed as f64 / attempted as f64;
+    let detail = format!("{} of {} operations failed ({})", grouped(failed), grouped(attempted), Share(share));
+    let (suspect, invalid) = ERROR_SHARE;
+    Some(
+        if share > invalid {
+            Finding::invalid(detail)
+        } else if share > suspect {
+            Finding::suspect(detail)
+        } else {
+            Finding::pass(detail)
+        }
+        .with(share, suspect),
+    )
+}
+
+/// `connections`: as many connections were open as were asked for.
+pub(super) fn connections(row: &Row<'_>) -> Option<Finding> {
+    if row.case.workload == "sleep" {
+        return None;
+    }
+    Some(worst_trial(row, |trial| {
+        let counter = |name: &str| trial.record.counters.get(name).copied();
+        let (Some(opened), Some(wanted)) = (counter("connections_opened"), counter("connections_wanted")) else {
+            return Finding::skipped("the record does not count `connections_opened` and `connections_wanted`");
+        };
+        let detail = format!("{} of {} connections wanted were opened", grouped(opened), grouped(wanted));
+        if opened < wanted { Finding::invalid(detail) } else { Finding::pass(detail) }.with(opened as f64, wanted as f64)
+    }))
+}
+
+/// `tail-support`: a label, naming the quantiles withheld for want of samples.
+pub(super) fn tail_support(row: &Row<'_>) -> Option<Finding> {
+    let merged = row.merged("service_time").ok()??;
+    let samples = merged.len();
+    let withheld: Vec<String> = [("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)]
+        .into_iter()
+        .filter(|(_, q)| samples < histogram::samples_needed(*q))
+        .map(|(name, q)| format!("{name} (needs {})", grouped(histogram::samples_needed(q))))
+        .collect();
+    let detail = if withheld.is_empty() {
+        format!("{} samples support every quantile shown", grouped(samples))
+    } else {
+        format!("withheld for want of samples: {}; there are {}", withheld.join(", "), grouped(samples))
+    };
+    Some(Finding::pass(detail).with(samples as f64, histogram::samples_needed(0.999) as f64))
+}

@@ -1,0 +1,142 @@
+//! The metrics of a row: one value per counted trial, their median and its interval.
+//!
+//! | metric | per trial | value |
+//! |---|---|---|
+//! | rates | successes (or their bytes) / elapsed of the measured window | median over trials |
+//! | `success_rate`, `error_rate` | share of the attempts that ended | over all attempts: no trial's error is outvoted |
+//! | CPU, system calls | the window's total / its successes | median |
+//! | quantiles | the trial's own distribution, as far as its samples support it | median over trials; where some trial lacks the samples, the merged distribution's, without an interval |
+//! | `…_max` | largest sample | largest of all, without an interval |
+//!
+//! Elapsed is what the clock showed, never what the scenario asked for.
+
+use super::calibration;
+use super::row::{ALL_ROLES, Recorded, Row, SUBJECT_ROLES};
+use crate::schema::histogram::{self, Histogram};
+use crate::schema::result::{Better, CpuPerOperation, Metric};
+use crate::stats::{interval, quantile};
+use crate::units;
+
+/// Counter of the system calls made within the measured window.
+const SYSCALLS_MEASURED: &str = "syscalls_measured";
+/// Distributions that become metrics, `<id>_ns_p50` and so on; others are kept as histograms alone.
+const TIMED: [&str; 5] = ["service_time", "response_time", "wake_latency", "spawn_latency", "timer_lateness"];
+/// Quantiles of each of them.
+const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999)];
+
+/// Every metric that the row's records support, the primary one first.
+pub(super) fn all(row: &Row<'_>) -> Vec<Metric> {
+    let mut metrics = rates(row);
+    metrics.extend(costs(row));
+    metrics.extend(TIMED.iter().flat_map(|id| times(row, id)));
+    metrics
+}
+
+/// The median, and its interval, of one value per trial.
+fn summarized(id: &str, unit: &str, better: Better, trials: Vec<Option<f64>>) -> Metric {
+    let trials: Vec<Option<f64>> = trials.into_iter().map(|value| value.filter(|value| value.is_finite())).collect();
+    let known: Vec<f64> = trials.iter().flatten().copied().collect();
+    Metric {
+        id: id.into(),
+        unit: unit.into(),
+        better,
+        value: quantile::median(&known),
+        ci: interval::median_interval(&known),
+        n: known.len() as u32,
+        trials,
+    }
+}
+
+fn per_trial(row: &Row<'_>, value: impl Fn(Recorded<'_>) -> Option<f64>) -> Vec<Option<f64>> {
+    row.trials.iter().map(|trial| trial.recorded().and_then(&value)).collect()
+}
+
+fn rates(row: &Row<'_>) -> Vec<Metric> {
+    let tick = calibration::clock_tick(row.header);
+    let rate = |of: fn(&Recorded<'_>) -> u64| per_trial(row, |trial| units::rate_per_s(of(&trial), trial.elapsed(), tick));
+    let successes: fn(&Recorded<'_>) -> u64 = |trial| trial.record.work.ok;
+    let bytes: fn(&Recorded<'_>) -> u64 = |trial| trial.record.work.bytes;
+    let mut metrics = Vec::new();
+    let primary = row.case.primary_metric.as_str();
+    if primary.ends_with("_per_s") && !row.is_stream() {
+        metrics.push(summarized(primary, "1/s", Better::Higher, rate(successes)));
+    }
+    if row.recorded().any(|trial| trial.record.work.bytes > 0) || row.is_stream() {
+        metrics.push(summarized("bytes_per_s", "B/s", Better::Higher, rate(bytes)));
+    }
+    metrics.push(pooled_share(row, "success_rate", Better::Higher, |trial| trial.record.work.ok));
+    metrics.push(pooled_share(row, "error_rate", Better::Lower, |trial| trial.errors()));
+    metrics
+}
+
+/// A share of all attempts of the row: one failed operation in one trial shows, however many trials had none.
+fn pooled_share(row: &Row<'_>, id: &str, better: Better, part: impl Fn(&Recorded<'_>) -> u64) -> Metric {
+    let share = |part: u64, attempted: u64| (attempted > 0).then(|| part as f64 / attempted as f64);
+    let trials = per_trial(row, |trial| share(part(&trial), trial.record.work.attempted));
+    let attempted = row.recorded().fold(0u64, |sum, trial| sum.saturating_add(trial.record.work.attempted));
+    let total = row.recorded().fold(0u64, |sum, trial| sum.saturating_add(part(&trial)));
+    Metric { value: share(total, attempted), ci: None, ..summarized(id, "1", better, trials) }
+}
+
+fn costs(row: &Row<'_>) -> Vec<Metric> {
+    let mut metrics = vec![summarized("cpu_ns_per_op", "ns", Better::Lower, per_trial(row, |trial| cpu_per_op(&trial, ALL_ROLES)))];
+    let syscalls = per_trial(row, |trial| per_success(&trial, trial.record.counters.get(SYSCALLS_MEASURED).copied()));
+    if syscalls.iter().any(Option::is_some) {
+        metrics.push(summarized("syscalls_per_op", "1", Better::Lower, syscalls));
+    }
+    let rss = per_trial(row, |trial| {
+        let peak: u64 = trial.processes(SUBJECT_ROLES).map(|process| process.rss_peak_bytes).sum();
+        (peak > 0).then_some(peak as f64)
+    });
+    if rss.iter().any(Option::is_some) {
+        metrics.push(summarized("rss_peak_bytes", "B", Better::Lower, rss));
+    }
+    metrics
+}
+
+fn per_success(trial: &Recorded<'_>, total: Option<u64>) -> Option<f64> {
+    total.filter(|_| trial.record.work.ok > 0).map(|total| total as f64 / trial.record.work.ok as f64)
+}
+
+/// CPU per operation of the window: the kernel's account as the orchestrator read it, else as the record tells it.
+fn cpu_per_op(trial: &Recorded<'_>, roles: &'static [&'static str]) -> Option<f64> {
+    let told = match roles {
+        ["client"] => trial.record.cpu_ns.client,
+        ["server"] => trial.record.cpu_ns.server,
+        _ => trial.record.cpu_ns.total,
+    };
+    per_success(trial, trial.window_cpu_ns(roles).or(told))
+}
+
+/// CPU per operation by role; the split is `null` when one process is both ends.
+pub(super) fn cpu_split(row: &Row<'_>) -> CpuPerOperation {
+    let median = |roles: &'static [&'static str]| {
+        quantile::median(&per_trial(row, |trial| cpu_per_op(&trial, roles)).into_iter().flatten().collect::<Vec<f64>>())
+    };
+    let split = row.is_apart();
+    CpuPerOperation {
+        client_ns_per_op: split.then(|| median(&["client"])).flatten(),
+        server_ns_per_op: split.then(|| median(&["server"])).flatten(),
+        total_ns_per_op: median(ALL_ROLES),
+    }
+}
+
+fn times(row: &Row<'_>, id: &str) -> Vec<Metric> {
+    let Ok(Some(merged)) = row.merged(id) else { return Vec::new() };
+    let of_trial = |value: &dyn Fn(&Histogram<u64>) -> Option<f64>| -> Vec<Option<f64>> {
+        per_trial(row, |trial| trial.histograms?.get(id).and_then(value))
+    };
+    let mut metrics: Vec<Metric> = QUANTILES
+        .iter()
+        .map(|(name, q)| {
+            let trials = of_trial(&|histogram| histogram::supported_quantile(histogram, *q));
+            let every_trial_supports_it = row.recorded().count() == trials.iter().flatten().count();
+            let metric = summarized(&format!("{id}_ns_{name}"), "ns", Better::Lower, trials);
+            if every_trial_supports_it { metric } else { Metric { value: histogram::supported_quantile(merged, *q), ci: None, ..metric } }
+        })
+        .collect();
+    let maxima = of_trial(&|histogram| (!histogram.is_empty()).then(|| histogram.max() as f64));
+    let largest = histogram::percentiles(merged).max;
+    metrics.push(Metric { value: largest, ci: None, ..summarized(&format!("{id}_ns_max"), "ns", Better::Lower, maxima) });
+    metrics
+}

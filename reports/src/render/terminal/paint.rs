@@ -1,0 +1,75 @@
+//! Colour or its absence, and lines that fit.
+
+use super::super::view;
+
+/// How lines are painted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Paint {
+    pub(super) color: bool,
+    pub(super) width: usize,
+}
+
+impl Paint {
+    fn escape(&self, code: &str, text: &str) -> String {
+        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.into() }
+    }
+
+    pub(super) fn strong(&self, text: &str) -> String {
+        self.escape("1", &view::printable(text))
+    }
+
+    pub(super) fn faint(&self, text: &str) -> String {
+        self.escape("2", text)
+    }
+
+    pub(super) fn struck(&self, text: &str) -> String {
+        self.escape("9", text)
+    }
+
+    pub(super) fn verdict(&self, word: &str) -> String {
+        match word.trim() {
+            "better" => self.escape("32", word),
+            "worse" => self.escape("31", word),
+            "INVALID" => self.escape("1;31", word),
+            "inconclusive" | "skipped" => self.escape("33", word),
+            _ => word.into(),
+        }
+    }
+
+    /// The text broken at spaces into lines that fit, all but the first indented.
+    pub(super) fn wrapped(&self, text: &str, indent: usize) -> Vec<String> {
+        let lead: String = text.chars().take_while(|character| *character == ' ').collect();
+        let mut lines: Vec<String> = Vec::new();
+        let mut line = lead;
+        for word in text.split_whitespace() {
+            let is_empty = line.trim().is_empty();
+            if !is_empty && line.chars().count() + 1 + word.chars().count() > self.width {
+                lines.push(std::mem::replace(&mut line, " ".repeat(indent)));
+            } else if !is_empty {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        lines.push(line);
+        lines
+    }
+
+    /// The line as it goes out: without colour, in ASCII.
+    pub(super) fn finish(&self, line: &str) -> String {
+        let line = line.trim_end();
+        if self.color {
+            return line.to_string();
+        }
+        line.chars()
+            .map(|character| match character {
+                'µ' => 'u',
+                '×' => 'x',
+                '–' | '—' | '−' => '-',
+                '±' => '~',
+                '·' => ',',
+                character if character.is_ascii() => character,
+                _ => '?',
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,93 @@
+//! Renderers on the sample run, and on rows that want to break them.
+
+use super::{csv, json, junit, markdown, terminal};
+use crate::sample::{Journal, full_result};
+use crate::schema::journal::{Failure, Outcome};
+use crate::schema::result::RunResult;
+
+/// One valid row, one suspect, one invalid, one skipped with a hostile message.
+fn troubled() -> RunResult {
+    let mut journal = Journal::round_trips();
+    journal.each("tokio", |_, evidence| evidence.steal_share = Some(0.5));
+    journal.each("tokio-ct", |record, _| record.work.verified = 0);
+    let message = "<script>alert(1)</script> | \"x\" & \u{1b}[31mred\nnext".to_string();
+    journal.each_trial("ceiling", |trial| trial.outcome = Outcome::Failed(Failure { class: "crash".into(), message: message.clone() }));
+    journal.summarize()
+}
+
+#[test]
+fn every_line_fits_and_plain_output_is_ascii() {
+    for result in [full_result(), &troubled()] {
+        for width in [60, 80, 120, 400] {
+            let text = terminal::render(result, false, width);
+            assert!(text.is_ascii());
+            for line in text.lines() {
+                assert!(line.len() <= width.min(120), "{width}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_was_lost_stands_before_what_was_won() {
+    let text = terminal::render(full_result(), false, 120);
+    let place = |needle: &str| text.find(needle).unwrap_or_else(|| panic!("{needle} is missing in\n{text}"));
+    assert!(place("\nLost (") < place("\nWon ("));
+    assert!(text.ends_with("exit code 0: passed\n"));
+    assert!(text.contains("best tokio layout (tokio-ct)"));
+    assert!(text.contains("/ the ceiling:"));
+    assert!(text.contains("not comparable"));
+    let markdown = markdown::render(full_result());
+    assert!(markdown.find("**Lost**").unwrap() < markdown.find("### tcp-rr").unwrap());
+}
+
+#[test]
+fn doubtful_rows_are_marked_and_give_their_reason() {
+    let text = terminal::render(&troubled(), false, 120);
+    assert!(text.contains("\n~ tokio "));
+    assert!(text.contains("\n! tokio-ct "));
+    assert!(text.contains("\n- ceiling "));
+    assert!(text.contains("tokio is suspect: throttle:"));
+    assert!(text.contains("tokio-ct is invalid: work-done:"));
+    assert!(text.contains("Invalid, not ranked (1)"));
+    let colored = terminal::render(&troubled(), true, 120);
+    assert!(colored.contains("\u{1b}[9mtokio"));
+    assert!(!colored.contains("\u{1b}[31mred"), "a subject's message must not steer the terminal");
+}
+
+#[test]
+fn markup_in_a_message_stays_text() {
+    let result = troubled();
+    assert!(!markdown::render(&result).contains("<script"));
+    let xml = junit::render(&result);
+    assert!(!xml.contains("<script"));
+    assert!(xml.contains("tests=\"4\" failures=\"0\" errors=\"1\" skipped=\"1\""));
+}
+
+#[test]
+fn a_failed_threshold_is_a_failure_and_an_invalid_row_an_error() {
+    let mut journal = Journal::round_trips();
+    journal.header.cases[0].thresholds[0] = crate::schema::journal::ThresholdSpec {
+        metric: "round_trips_per_s".into(),
+        op: ">=".into(),
+        value: 1e9,
+        ..journal.header.cases[0].thresholds[0].clone()
+    };
+    let xml = junit::render(&journal.summarize());
+    assert_eq!(xml.matches("<failure type=\"threshold\"").count(), 1, "the first subject's alone:\n{xml}");
+    assert!(junit::render(&troubled()).contains("<error type=\"invalid\" message=\"work-done:"));
+}
+
+#[test]
+fn csv_has_as_many_fields_on_every_line() {
+    let text = csv::render(full_result());
+    let fields = text.lines().next().unwrap().split(',').count();
+    assert!(text.lines().all(|line| line.split(',').count() == fields));
+    assert!(text.contains(",zokio,0.1.0,io_uring,valid,round_trips_per_s,1/s,higher,"));
+}
+
+#[test]
+fn json_reads_back_as_the_same_result() {
+    let result = troubled();
+    assert_eq!(serde_json::from_str::<RunResult>(&json::to_string(&result)).unwrap(), result);
+}

@@ -1,0 +1,89 @@
+//! Real results against the JSON Schema made from the types, and broken ones.
+
+use serde_json::{Value, json};
+
+use super::result_schema;
+use crate::sample::{Journal, full_result};
+use crate::schema::journal::{JournalLine, Outcome};
+
+fn errors(result: &Value) -> Vec<String> {
+    let validator = jsonschema::validator_for(&result_schema()).unwrap();
+    validator.iter_errors(result).map(|error| error.instance_path().to_string()).collect()
+}
+
+fn sample() -> Value {
+    serde_json::to_value(full_result()).unwrap()
+}
+
+#[test]
+fn a_whole_result_keeps_to_the_schema() {
+    assert_eq!(errors(&sample()), Vec::<String>::new());
+}
+
+#[test]
+fn a_broken_result_is_named_by_its_place() {
+    let mut broken = sample();
+    broken["cases"][0]["subjects"][0]["metrics"][0]["better"] = json!("bigger");
+    broken["cases"][1]["subjects"][1]["work"]["ok"] = json!(-5);
+    broken["verdict"].as_object_mut().unwrap().remove("exit_code");
+    let mut places = errors(&broken);
+    places.sort();
+    assert_eq!(places, ["/cases/0/subjects/0/metrics/0/better", "/cases/1/subjects/1/work/ok", "/verdict"]);
+}
+
+#[test]
+fn no_record_however_absurd_makes_an_infinite_number() {
+    let mut journal = Journal::full();
+    journal.header.calibration.insert("timer_resolution_ns".into(), Some(f64::NAN));
+    journal.each("zokio", |record, evidence| {
+        record.elapsed_ns = 0;
+        evidence.core_state_before_ns = Some(0.0);
+        evidence.core_state_after_ns = Some(0.0);
+    });
+    journal.each("tokio", |record, evidence| {
+        record.work.ok = u64::MAX;
+        record.work.bytes = u64::MAX;
+        record.work.errors.insert("read".into(), u64::MAX);
+        evidence.foreign_cpu_share = Some(f64::INFINITY);
+    });
+    journal.each("tokio-ct", |record, evidence| {
+        record.work = crate::schema::record::Work::default();
+        evidence.steal_share = Some(f64::NAN);
+    });
+    journal.end = Some(crate::schema::journal::RunEnd { complete: true, interrupted: false, duration_s: f64::INFINITY });
+    let result = journal.summarize();
+    // serde_json writes what is not finite as null, which the schema refuses wherever a number must stand …
+    let written = serde_json::to_value(&result).unwrap();
+    assert_eq!(errors(&written), Vec::<String>::new());
+    // … and reading it back shows whether a null took the place of a number that was there.
+    assert_eq!(serde_json::from_value::<crate::schema::result::RunResult>(written).unwrap(), result);
+}
+
+#[test]
+fn a_journal_line_survives_its_file() {
+    let journal = Journal::round_trips();
+    let lines = [
+        JournalLine::Header(Box::new(journal.header.clone())),
+        JournalLine::Trial(Box::new(journal.trials[0].clone())),
+        JournalLine::End(journal.end.clone().unwrap()),
+    ];
+    for line in lines {
+        let text = serde_json::to_string(&line).unwrap();
+        assert!(!text.contains('\n'));
+        assert_eq!(serde_json::from_str::<JournalLine>(&text).unwrap(), line);
+    }
+    assert!(matches!(journal.trials[0].outcome, Outcome::Record(_)));
+}
+
+#[test]
+fn an_older_result_without_the_later_fields_can_be_read() {
+    let mut older = sample();
+    for case in older["cases"].as_array_mut().unwrap() {
+        case.as_object_mut().unwrap().remove("users");
+        for subject in case["subjects"].as_array_mut().unwrap() {
+            subject.as_object_mut().unwrap().remove("trials");
+        }
+    }
+    let read: crate::schema::result::RunResult = serde_json::from_value(older).unwrap();
+    assert_eq!(read.cases[0].users, None);
+}

@@ -1,0 +1,47 @@
+//! The driver without a scheduler: one thread, a loop of poll and turn. Every story is told for each driver.
+
+mod cancel;
+mod cost;
+mod echo;
+mod executor;
+mod fallback;
+mod limits;
+mod threads;
+
+use super::{DriverConfig, IoDriver};
+
+/// Tells one story for io_uring, epoll and the `polling` crate.
+macro_rules! for_each_driver {
+    ($($story:ident)*) => {$(
+        mod $story {
+            #[test]
+            fn uring() {
+                super::$story(&crate::driver::tests::uring());
+            }
+            #[test]
+            fn epoll() {
+                super::$story(&crate::driver::tests::epoll());
+            }
+            #[test]
+            fn portable() {
+                super::$story(&crate::driver::tests::portable());
+            }
+        }
+    )*};
+}
+use for_each_driver;
+
+/// io_uring, or a failure: a machine without it cannot run these tests.
+pub(super) fn uring() -> DriverConfig {
+    DriverConfig { choice: IoDriver::IoUring, queue_depth: 64, ..DriverConfig::default() }
+}
+
+/// Our own selector.
+pub(super) fn epoll() -> DriverConfig {
+    DriverConfig { choice: IoDriver::Polling, ..DriverConfig::default() }
+}
+
+/// The selector of other platforms.
+pub(super) fn portable() -> DriverConfig {
+    DriverConfig { portable: true, ..epoll() }
+}

@@ -1,0 +1,190 @@
+//! Maps cells to entries and completions back to cells.
+#![expect(unsafe_code, reason = "user data is the address of a cell; invariants I6 and U1")]
+//!
+//! Invariants
+//!  U1. `user_data` is the address of an occupied cell in flight, or one of the small marks below. Cells are aligned to 64 bytes and
+//!      never at address 0, so the two cannot be confused.
+//!  U2. Entries reach the kernel in the order they were pushed. So a cancellation can never hit a later operation in a reused cell:
+//!      that one is pushed after it.
+
+use std::io;
+use std::ptr::NonNull;
+use std::time::Duration;
+
+use io_uring::types::{CancelBuilder, Fd};
+use io_uring::{opcode, squeue};
+
+use super::ring::Ring;
+use crate::driver::Wait;
+use crate::driver::cell::{CellRef, OpCell};
+use crate::driver::core::Sink;
+use crate::driver::remote::Remote;
+use crate::driver::waking::Waking;
+
+/// The read of the eventfd.
+const WAKE: u64 = 1;
+/// A cancellation; its result is of no interest, only the cancelled operation's is.
+const CANCEL: u64 = 2;
+/// The cancellation of everything.
+const CANCEL_ALL: u64 = 3;
+/// Marks are below this.
+const MARKS: u64 = 64;
+
+/// See the module page.
+#[derive(Debug)]
+pub(in crate::driver) struct UringCore {
+    ring: Ring,
+    in_flight: usize,
+    /// Where the kernel writes the eventfd's counter; leaked if it never lets go.
+    wake_counter: Option<Box<u64>>,
+    wake_armed: bool,
+    /// The kernel (before 5.19) does not know how to cancel everything.
+    cancel_singly: bool,
+}
+
+impl UringCore {
+    pub(super) fn new(ring: Ring) -> Self {
+        Self { ring, in_flight: 0, wake_counter: Some(Box::new(0)), wake_armed: false, cancel_singly: false }
+    }
+
+    #[inline]
+    pub(in crate::driver) fn submit(&mut self, cell: CellRef) -> io::Result<()> {
+        // SAFETY: occupied, on the owner's thread.
+        let entry = unsafe { cell.prepare() }?.user_data(cell.as_ptr().expose_provenance() as u64);
+        // SAFETY: the entry points into the cell and what its operation owns, which stay until the completion (I6).
+        unsafe { self.ring.push(entry) };
+        // SAFETY: the owner's thread.
+        unsafe { cell.set_in_flight(true) };
+        self.in_flight += 1;
+        Ok(())
+    }
+
+    /// Never ends it at once: only the kernel can.
+    pub(in crate::driver) fn cancel(&mut self, cell: CellRef) -> bool {
+        let entry = opcode::AsyncCancel::new(cell.as_ptr().expose_provenance() as u64).build().user_data(CANCEL);
+        // SAFETY: points nowhere; the address is only compared (U2).
+        unsafe { self.ring.push(entry.flags(squeue::Flags::SKIP_SUCCESS)) };
+        false
+    }
+
+    pub(in crate::driver) fn needs_turn(&mut self) -> bool {
+        self.ring.has_completions() || self.ring.must_enter()
+    }
+
+    pub(in crate::driver) fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    pub(in crate::driver) fn turn(&mut self, wait: Wait, remote: &Remote, sink: &mut Sink<'_>) -> io::Result<()> {
+        let result = self.enter(wait, remote);
+        self.reap(sink);
+        // What did not fit the completion queue is fetched now that it has room; each round reaps at least one.
+        let mut result = result;
+        let mut before = usize::MAX;
+        while result.is_ok() && self.ring.has_overflow() && sink.completed() != before {
+            before = sink.completed();
+            result = self.ring.enter(0, None);
+            self.reap(sink);
+        }
+        remote.tally().enters.add(self.ring.take_enters());
+        result
+    }
+
+    fn enter(&mut self, wait: Wait, remote: &Remote) -> io::Result<()> {
+        let limit = match wait {
+            Wait::No => return self.enter_if_needed(),
+            Wait::For(Duration::ZERO) => return self.enter_if_needed(),
+            // Completions are there: no reason to sleep.
+            Wait::For(_) | Wait::Forever if self.ring.has_completions() => return self.enter_if_needed(),
+            Wait::For(limit) => Some(limit),
+            Wait::Forever => None,
+        };
+        self.arm_wake(remote);
+        if !remote.park().begin() {
+            return self.enter_if_needed();
+        }
+        let entered = self.ring.enter(1, limit);
+        remote.park().end();
+        entered
+    }
+
+    fn enter_if_needed(&mut self) -> io::Result<()> {
+        if self.ring.must_enter() {
+            return self.ring.enter(0, None);
+        }
+        Ok(())
+    }
+
+    /// Keeps a read of the eventfd in flight, by which other threads end a wait.
+    fn arm_wake(&mut self, remote: &Remote) {
+        if self.wake_armed {
+            return;
+        }
+        let Waking::Event(event) = remote.waking() else { unreachable!("a ring is woken by an eventfd") };
+        let counter = self.wake_counter.as_mut().expect("taken only when the driver ends");
+        let entry = opcode::Read::new(Fd(event.fd()), (&raw mut **counter).cast(), size_of::<u64>() as u32);
+        // SAFETY: the counter is a box that is leaked if the read never ends.
+        unsafe { self.ring.push(entry.build().user_data(WAKE)) };
+        self.wake_armed = true;
+    }
+
+    #[inline]
+    fn reap(&mut self, sink: &mut Sink<'_>) {
+        let (mut ended, mut woken, mut cancel_singly) = (0, false, false);
+        self.ring.reap(|user_data, result| match user_data {
+            WAKE => woken = true,
+            CANCEL_ALL => cancel_singly |= result == -libc::EINVAL,
+            mark if mark < MARKS => {}
+            address => {
+                let cell = NonNull::new(std::ptr::with_exposed_provenance_mut::<OpCell>(address as usize)).expect("not a mark");
+                // SAFETY: U1, I6.
+                let cell = unsafe { CellRef::new(cell) };
+                ended += 1;
+                // SAFETY: U1; an operation has one completion, so the cell is completed once.
+                unsafe { sink.complete(cell, result) };
+            }
+        });
+        self.in_flight -= ended;
+        self.wake_armed &= !woken;
+        self.cancel_singly |= cancel_singly;
+    }
+
+    pub(in crate::driver) fn shut_down_step(&mut self, remote: &Remote, sink: &mut Sink<'_>) -> usize {
+        if self.in_flight > 0 || self.wake_armed {
+            self.cancel_everything(remote);
+            // An error leaves the operations in flight, which is what is counted.
+            let _ = self.ring.enter(1, Some(Duration::from_millis(10)));
+            self.reap(sink);
+        }
+        self.in_flight + usize::from(self.wake_armed)
+    }
+
+    fn cancel_everything(&mut self, remote: &Remote) {
+        if !self.cancel_singly {
+            let entry = opcode::AsyncCancel2::new(CancelBuilder::any().all()).build().user_data(CANCEL_ALL);
+            // SAFETY: points nowhere.
+            unsafe { self.ring.push(entry) };
+            return;
+        }
+        let mut addresses = vec![WAKE];
+        remote.for_each_cell(|cell| {
+            // SAFETY: the owner's thread.
+            if unsafe { cell.is_in_flight() } {
+                addresses.push(std::ptr::from_ref(cell).expose_provenance() as u64);
+            }
+        });
+        for address in addresses {
+            // SAFETY: points nowhere; the address is only compared.
+            unsafe { self.ring.push(opcode::AsyncCancel::new(address).build().user_data(CANCEL)) };
+        }
+    }
+}
+
+impl Drop for UringCore {
+    fn drop(&mut self) {
+        if self.wake_armed {
+            // The kernel may still write to it.
+            std::mem::forget(self.wake_counter.take());
+        }
+    }
+}

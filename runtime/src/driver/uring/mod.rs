@@ -1,0 +1,19 @@
+//! The io_uring driver: one ring a worker, made and used by that worker alone (I7).
+//!
+//! A turn is one `io_uring_enter`: it submits what was queued, runs what the kernel deferred, waits if wanted, and leaves the
+//! completions in shared memory. `ladder` chooses the flags, `ring` holds the queues, `driver` maps cells to entries.
+
+mod driver;
+mod ladder;
+mod ring;
+
+pub(super) use driver::UringCore;
+
+use super::DriverConfig;
+use ladder::SetupError;
+
+/// A ring for the calling thread, and the flags that the kernel accepted.
+pub(super) fn open(config: &DriverConfig) -> Result<(UringCore, String), SetupError> {
+    let (ring, flags) = ladder::climb(config.first_rung, config.queue_depth)?;
+    Ok((UringCore::new(ring), flags))
+}

@@ -1,0 +1,101 @@
+//! Takes the next connection of a listener.
+#![cfg_attr(target_os = "linux", expect(unsafe_code, reason = "accept4 with our own address block; takes over the descriptor it returns"))]
+
+use std::io;
+use std::net::SocketAddr;
+
+#[cfg(target_os = "linux")]
+use super::sockaddr::RawAddr;
+use super::{Interest, Mode, Operation, SharedSocket, uninterrupted};
+
+/// See the module page.
+#[derive(Debug)]
+pub(crate) struct Accept {
+    listener: SharedSocket,
+    /// What the accepted socket is, by the driver that took it.
+    mode: Mode,
+    #[cfg(target_os = "linux")]
+    peer: RawAddr,
+    #[cfg(not(target_os = "linux"))]
+    accepted: Option<(socket2::Socket, SocketAddr)>,
+}
+
+impl Accept {
+    /// The next connection of `listener`.
+    pub(crate) fn new(listener: SharedSocket) -> Self {
+        Self {
+            listener,
+            mode: Mode::Unknown,
+            #[cfg(target_os = "linux")]
+            peer: RawAddr::empty(),
+            #[cfg(not(target_os = "linux"))]
+            accepted: None,
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Operation for Accept {
+    type Output = io::Result<(SharedSocket, SocketAddr)>;
+
+    const INTEREST: Interest = Interest::Readable;
+
+    fn socket(&self) -> Option<&SharedSocket> {
+        Some(&self.listener)
+    }
+
+    fn entry(&mut self) -> io_uring::squeue::Entry {
+        use std::os::fd::AsRawFd;
+        self.mode = Mode::Blocking;
+        let fd = io_uring::types::Fd(self.listener.get().as_raw_fd());
+        let length = self.peer.length_mut_ptr();
+        io_uring::opcode::Accept::new(fd, self.peer.as_mut_ptr(), length).flags(libc::SOCK_CLOEXEC).build()
+    }
+
+    fn attempt(&mut self) -> io::Result<u32> {
+        use std::os::fd::AsRawFd;
+        self.mode = Mode::NonBlocking;
+        uninterrupted(|| {
+            self.peer = RawAddr::empty();
+            let fd = self.listener.get().as_raw_fd();
+            let length = self.peer.length_mut_ptr();
+            // SAFETY: both pointers lead into `self.peer`, whose length is the room it has.
+            let result = unsafe { libc::accept4(fd, self.peer.as_mut_ptr(), length, libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK) };
+            u32::try_from(result).map_err(|_| io::Error::last_os_error())
+        })
+    }
+
+    fn complete(self, result: io::Result<u32>) -> Self::Output {
+        use std::os::fd::FromRawFd;
+        let fd = result?;
+        // SAFETY: accept made this descriptor for us; the result is completed once, so nobody else owns it.
+        let socket = unsafe { socket2::Socket::from_raw_fd(fd as libc::c_int) };
+        Ok((SharedSocket::new(socket, self.mode), self.peer.to_std()?))
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Operation for Accept {
+    type Output = io::Result<(SharedSocket, SocketAddr)>;
+
+    const INTEREST: Interest = Interest::Readable;
+
+    fn socket(&self) -> Option<&SharedSocket> {
+        Some(&self.listener)
+    }
+
+    fn attempt(&mut self) -> io::Result<u32> {
+        let (socket, peer) = uninterrupted(|| self.listener.get().accept())?;
+        socket.set_nonblocking(true)?;
+        self.mode = Mode::NonBlocking;
+        let peer = peer.as_socket().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "peer is neither IPv4 nor IPv6"))?;
+        self.accepted = Some((socket, peer));
+        Ok(0)
+    }
+
+    fn complete(self, result: io::Result<u32>) -> Self::Output {
+        result?;
+        let (socket, peer) = self.accepted.expect("a successful attempt leaves the socket");
+        Ok((SharedSocket::new(socket, self.mode), peer))
+    }
+}

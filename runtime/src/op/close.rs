@@ -1,0 +1,61 @@
+//! Closes a socket that nothing else uses.
+//!
+//! On the ring the close travels with the next batch, which saves its system call. The descriptor is the kernel's from the moment the
+//! entry is made; should the entry be cancelled before it ran, it is ours again and is closed here.
+
+use std::io;
+
+use socket2::Socket;
+
+use super::{Interest, Operation, SharedSocket};
+
+/// See the module page.
+#[derive(Debug)]
+pub(crate) struct Close {
+    /// `None` once an attempt closed it.
+    socket: Option<Socket>,
+    /// The entry was made: the descriptor is the kernel's.
+    entered: bool,
+}
+
+impl Close {
+    /// Closes `socket`, which deregistered itself.
+    pub(crate) fn new(socket: Socket) -> Self {
+        Self { socket: Some(socket), entered: false }
+    }
+}
+
+impl Operation for Close {
+    type Output = io::Result<()>;
+
+    const INTEREST: Interest = Interest::Writable;
+
+    fn socket(&self) -> Option<&SharedSocket> {
+        None
+    }
+
+    #[cfg(target_os = "linux")]
+    fn entry(&mut self) -> io_uring::squeue::Entry {
+        use std::os::fd::AsRawFd;
+        self.entered = true;
+        let fd = self.socket.as_ref().expect("an operation has one entry").as_raw_fd();
+        io_uring::opcode::Close::new(io_uring::types::Fd(fd)).build()
+    }
+
+    fn attempt(&mut self) -> io::Result<u32> {
+        drop(self.socket.take());
+        Ok(0)
+    }
+
+    fn complete(self, result: io::Result<u32>) -> Self::Output {
+        #[cfg(target_os = "linux")]
+        if let Some(socket) = self.socket
+            && self.entered
+            && !result.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::ECANCELED))
+        {
+            // Closed by the kernel, also where close reports an error: the number may belong to another file by now.
+            let _ = std::os::fd::IntoRawFd::into_raw_fd(socket);
+        }
+        result.map(drop)
+    }
+}

@@ -1,0 +1,115 @@
+//! One file per operation: its submission queue entry and its portable fallback side by side.
+//!
+//! An operation owns everything that the kernel borrows: the buffer, the address, a share of the socket. It is created on the stack of
+//! the task, moved once into a cell of the driver, and stays there until its last completion. Each operation gives exactly one
+//! completion.
+//!
+//! ```text
+//!  ring driver      entry() ──▶ kernel ──▶ completion ──▶ complete(result)
+//!  polling driver   attempt() ──┬─ done ──────────────▶ complete(result)
+//!                               └─ WouldBlock ──▶ wait for INTEREST, attempt() again
+//!  future dropped                        ……… the result is completed all the same, and its output dropped
+//! ```
+//!
+//! The last line is why a cancelled accept does not leak: its output is a socket, and dropping a socket closes it.
+
+mod accept;
+mod close;
+mod connect;
+#[cfg(test)]
+mod nop;
+mod recv;
+mod send;
+mod shutdown;
+#[cfg(target_os = "linux")]
+mod sockaddr;
+mod socket;
+
+use std::io;
+
+pub(crate) use accept::Accept;
+pub(crate) use close::Close;
+pub(crate) use connect::Connect;
+#[cfg(test)]
+pub(crate) use nop::Nop;
+pub(crate) use recv::Recv;
+pub(crate) use send::Send;
+pub(crate) use shutdown::Shutdown;
+pub(crate) use socket::{Mode, Registrar, Registration, SharedSocket};
+
+/// What a socket must be before an operation that would block is worth another attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Interest {
+    /// Data, a connection or the end of the stream.
+    Readable,
+    /// Room to send, or the outcome of connecting.
+    Writable,
+}
+
+/// One operation; see the module page.
+pub(crate) trait Operation: Unpin + std::marker::Send + 'static {
+    /// What the future returns.
+    type Output;
+
+    /// When an attempt that would block is repeated.
+    const INTEREST: Interest;
+
+    /// The socket it works on; `None` if there is none to wait for.
+    fn socket(&self) -> Option<&SharedSocket>;
+
+    /// The submission queue entry. Its pointers lead into `self`, which stays where it is until the completion, and into the buffer.
+    #[cfg(target_os = "linux")]
+    fn entry(&mut self) -> io_uring::squeue::Entry;
+
+    /// Tries the operation at once on a non-blocking socket. [`io::ErrorKind::WouldBlock`] means: not now.
+    fn attempt(&mut self) -> io::Result<u32>;
+
+    /// Turns the raw result into what the caller gets. Also called, and its output dropped, when nobody waits any more.
+    fn complete(self, result: io::Result<u32>) -> Self::Output;
+}
+
+/// An error without a number of the operating system; none of our calls gives one, but io::Error allows it.
+const UNNUMBERED: i32 = i32::MIN + 1;
+
+/// A result as io_uring writes it: the value, or the negated error number.
+pub(crate) fn to_raw(result: io::Result<u32>) -> i32 {
+    match result {
+        Ok(value) => i32::try_from(value).unwrap_or(i32::MAX),
+        Err(error) => error.raw_os_error().map_or(UNNUMBERED, |number| -number),
+    }
+}
+
+/// The inverse of [`to_raw`].
+pub(crate) fn from_raw(result: i32) -> io::Result<u32> {
+    match u32::try_from(result) {
+        Ok(value) => Ok(value),
+        Err(_) if result == UNNUMBERED => Err(io::Error::other("operation failed without an error number")),
+        Err(_) => Err(io::Error::from_raw_os_error(-result)),
+    }
+}
+
+/// Repeats a system call that a signal interrupted.
+fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// Longest transfer of one call: Linux' own limit, and in range of every platform's type for it.
+const TRANSFER_BYTES_MAX: usize = 0x7fff_f000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn raw_results_survive_the_round_trip() {
+        for raw in [0, 1, i32::MAX, -1, -11, -125, UNNUMBERED] {
+            assert_eq!(to_raw(from_raw(raw)), raw);
+        }
+        assert_eq!(from_raw(-2).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+}

@@ -1,0 +1,102 @@
+//! The only place that names std or loom atomics, cells and locks.
+//!
+//! Built with `--cfg zokio_loom`, the protocols of this crate run inside loom's model checker; in every other build these names are
+//! std's. The [`UnsafeCell`] has loom's closure interface, so that an access under loom is checked for exclusiveness.
+
+#![expect(unsafe_code, reason = "the scoped thread-local pointer")]
+
+use std::cell::Cell;
+
+#[cfg(zokio_loom)]
+pub(crate) use self::modelled::*;
+#[cfg(not(zokio_loom))]
+pub(crate) use self::plain::*;
+
+#[cfg(not(zokio_loom))]
+mod plain {
+    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering, fence};
+    pub(crate) use std::sync::{Arc, Mutex};
+
+    /// std's cell with loom's interface.
+    #[derive(Debug, Default)]
+    pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+    impl<T> UnsafeCell<T> {
+        /// A cell that holds `value`.
+        pub(crate) const fn new(value: T) -> Self {
+            Self(std::cell::UnsafeCell::new(value))
+        }
+
+        /// Exclusive access; the caller upholds the aliasing rules.
+        #[inline(always)]
+        pub(crate) fn with_mut<R>(&self, access: impl FnOnce(*mut T) -> R) -> R {
+            access(self.0.get())
+        }
+    }
+}
+
+#[cfg(zokio_loom)]
+mod modelled {
+    pub(crate) use loom::cell::UnsafeCell;
+    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicUsize, Ordering, fence};
+    pub(crate) use loom::sync::{Arc, Mutex};
+}
+
+/// Locks, whatever a panicking holder left behind: every critical section of this crate leaves its data whole.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> impl std::ops::DerefMut<Target = T> + '_ {
+    match mutex.lock() {
+        Ok(guard) => guard,
+        Err(poisoned) => poisoned.into_inner(),
+    }
+}
+
+/// As [`lock`], for a lock that no model looks at.
+pub(crate) fn lock_std<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// A pointer to a value that lives on this thread's stack, for a thread-local that must cost one load.
+///
+/// The value is set for the length of one call and taken back when it ends, also by a panic; it can only be borrowed inside a closure.
+#[derive(Debug)]
+pub(crate) struct Scoped<T>(Cell<*const T>);
+
+impl<T> Scoped<T> {
+    /// No value.
+    pub(crate) const fn new() -> Self {
+        Self(Cell::new(std::ptr::null()))
+    }
+
+    /// Runs `body` with `value` in place; what was there before comes back afterwards.
+    pub(crate) fn set<R>(&self, value: &T, body: impl FnOnce() -> R) -> R {
+        struct Restore<'a, T>(&'a Scoped<T>, *const T);
+        impl<T> Drop for Restore<'_, T> {
+            fn drop(&mut self) {
+                self.0.0.set(self.1);
+            }
+        }
+        let _restore = Restore(self, self.0.replace(value));
+        body()
+    }
+
+    /// Runs `body` with the value, or with `None` outside of every [`Self::set`].
+    #[inline]
+    pub(crate) fn with<R>(&self, body: impl FnOnce(Option<&T>) -> R) -> R {
+        // SAFETY: the pointer is null or was set by `set`, whose borrow of the value lasts until the pointer is taken back; the borrow
+        // given to `body` cannot leave it, and this cell never leaves its thread.
+        body(unsafe { self.0.get().as_ref() })
+    }
+}
+
+/// The kernel's id of this thread; 0 where the platform tells none.
+pub(crate) fn thread_id() -> u64 {
+    #[cfg(target_os = "linux")]
+    {
+        // SAFETY: takes nothing, cannot fail.
+        u64::try_from(unsafe { libc::gettid() }).unwrap_or(0)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        0
+    }
+}

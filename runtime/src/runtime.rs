@@ -1,0 +1,266 @@
+//! A running runtime: starting it, entering it, and the numbered steps of its end.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::{Arc, Barrier, Condvar, Mutex, mpsc};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, JoinHandle as ThreadHandle, Thread};
+use std::time::{Duration, Instant};
+
+use crossbeam_deque::Worker as Queue;
+
+use crate::config::RuntimeConfig;
+use crate::driver::{self, DriverConfig, DriverReport};
+use crate::metrics::{RuntimeMetrics, WorkerMetrics};
+use crate::primitives::lock_std;
+use crate::scheduler::Shared;
+use crate::scheduler::context::{self, Current, OutsideContext};
+use crate::scheduler::worker::{self, WorkerSetup};
+use crate::task::JoinHandle;
+use crate::task::raw::ANY_WORKER;
+
+/// A multi-threaded runtime. Dropping it shuts it down and waits for the workers.
+///
+/// The end of a runtime, in order:
+/// 1. Nothing new is run; a task spawned from now on is cancelled before its first poll.
+/// 2. Each worker ends the poll it is in, and waits for the others.
+/// 3. Every task is cancelled: its future is dropped, its handle says `cancelled`.
+/// 4. Each worker cancels its operations in flight and waits until the kernel has given every buffer back.
+/// 5. Drivers, file descriptors and memory go; the threads end and are joined.
+pub struct Runtime {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<ThreadHandle<()>>>,
+    alive: Arc<Alive>,
+}
+
+/// How many worker threads still run, for a shutdown with a limit.
+#[derive(Debug, Default)]
+struct Alive {
+    count: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl Runtime {
+    /// A runtime with every key at its default.
+    ///
+    /// # Errors
+    /// As [`Builder::build`](crate::Builder::build).
+    pub fn new() -> io::Result<Self> {
+        crate::Builder::new().build()
+    }
+
+    pub(crate) fn start(config: RuntimeConfig) -> io::Result<Self> {
+        let count = config.workers();
+        let queues: Vec<_> = (0..count).map(|_| Queue::new_fifo()).collect();
+        let shared = Shared::new(config, queues.iter().map(Queue::stealer).collect());
+        let runtime = Self { shared: shared.clone(), threads: Mutex::new(Vec::new()), alive: Arc::default() };
+        let barrier = Arc::new(Barrier::new(count));
+        let (started, outcomes) = mpsc::channel();
+        let mut first_error = None;
+        // One worker after the other: when the first finds that io_uring is refused, the others are told to poll as well.
+        let mut driver_config =
+            DriverConfig { choice: shared.config.io_driver, queue_depth: shared.config.io_queue_depth, ..DriverConfig::default() };
+        for (index, queue) in queues.into_iter().enumerate() {
+            let setup =
+                WorkerSetup { shared: shared.clone(), index, queue, driver_config: driver_config.clone(), barrier: barrier.clone() };
+            let outcome = runtime
+                .start_worker(setup, started.clone())
+                .and_then(|()| outcomes.recv().unwrap_or_else(|_| Err(io::Error::other("a worker died"))));
+            match outcome {
+                Ok(()) if index == 0 => driver_config.follow(shared.workers[0].report.get().expect("the worker started")),
+                Ok(()) => {}
+                Err(error) => {
+                    first_error = Some(error);
+                    break;
+                }
+            }
+        }
+        match first_error {
+            None => Ok(runtime),
+            Some(error) => {
+                runtime.abandon(&barrier);
+                Err(error)
+            }
+        }
+    }
+
+    fn start_worker(&self, setup: WorkerSetup, started: mpsc::Sender<io::Result<()>>) -> io::Result<()> {
+        let (alive, cpu) = (self.alive.clone(), self.shared.config.pin_workers.as_ref().map(|cpus| cpus[setup.index % cpus.len()]));
+        let name = format!("{}-{}", self.shared.config.thread_name, setup.index);
+        *lock_std(&alive.count) += 1;
+        let spawned = thread::Builder::new().name(name).spawn({
+            let alive = alive.clone();
+            move || {
+                let _leaves = Leaves(alive);
+                if let Some(Err(error)) = cpu.map(|cpu| crate::topology::pin_current_thread(&[cpu])) {
+                    let message = format!("cannot pin worker {} to CPU {}: {error}", setup.index, cpu.unwrap_or_default());
+                    let _ = started.send(Err(io::Error::new(error.kind(), message)));
+                    return;
+                }
+                worker::run(setup, |outcome| drop(started.send(outcome)));
+            }
+        });
+        match spawned {
+            Ok(thread) => lock_std(&self.threads).push(thread),
+            Err(error) => {
+                *lock_std(&alive.count) -= 1;
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the workers of a runtime that did not come up whole: stands in for those missing at the shutdown's barriers.
+    fn abandon(self, barrier: &Arc<Barrier>) {
+        let running = self.shared.workers.iter().filter(|worker| worker.remote.get().is_some()).count();
+        self.shared.close();
+        for _ in running..self.shared.workers.len() {
+            let barrier = barrier.clone();
+            thread::spawn(move || {
+                barrier.wait();
+                barrier.wait();
+            });
+        }
+        if running == 0 {
+            while !self.shared.cancel_outside() {}
+        }
+    }
+
+    /// Runs `future` on this thread to its end; tasks it spawns run on the workers.
+    ///
+    /// # Panics
+    /// Inside another runtime's `block_on` or task: a worker must not block.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        assert!(context::with(|current| current.is_none()), "`block_on` inside a runtime: a thread that runs tasks must not block");
+        self.enter(|| {
+            let parker = Arc::new(Parker(thread::current()));
+            let waker = Waker::from(parker);
+            let mut cx = Context::from_waker(&waker);
+            let mut future = pin!(future);
+            loop {
+                if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+                    return output;
+                }
+                thread::park();
+            }
+        })
+    }
+
+    /// Runs `body` with this runtime as the thread's own, so that `zokio::spawn` and I/O work inside; nothing is polled.
+    pub fn enter<R>(&self, body: impl FnOnce() -> R) -> R {
+        let home = self.shared.assign_home();
+        let current = Current::Outside(OutsideContext { shared: self.shared.clone(), home });
+        let remote = self.shared.workers[home].remote.get().expect("a started runtime has its drivers").clone();
+        driver::context::enter_remote(&remote, || context::enter(&current, body))
+    }
+
+    /// Spawns a task that any worker may run.
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.shared.spawn(future, ANY_WORKER)
+    }
+
+    /// Spawns a task that only worker `worker` runs, in turn with the others: `worker` may exceed the number of workers.
+    pub fn spawn_on<F>(&self, worker: usize, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.shared.spawn(future, (worker % self.shared.workers.len()) as u32)
+    }
+
+    /// What the runtime counted since it started.
+    pub fn metrics(&self) -> RuntimeMetrics {
+        let one = |worker: &crate::scheduler::WorkerShared| {
+            let driver = worker.remote.get().map(|remote| remote.counters()).unwrap_or_default();
+            WorkerMetrics {
+                thread_id: worker.counters.thread_id.get(),
+                polls: worker.counters.polls.get(),
+                stolen: worker.counters.stolen.get(),
+                parks: worker.counters.parks.get(),
+                driver_enters: driver.enters,
+                operations_submitted: driver.submitted,
+                operations_completed: driver.completed,
+            }
+        };
+        RuntimeMetrics { workers: self.shared.workers.iter().map(one).collect() }
+    }
+
+    /// Which driver runs, and why.
+    pub fn driver_report(&self) -> DriverReport {
+        self.shared.workers[0].report.get().expect("a started runtime has its drivers").clone()
+    }
+
+    /// The effective configuration.
+    pub fn config(&self) -> &RuntimeConfig {
+        &self.shared.config
+    }
+
+    /// Shuts down, and waits at most `limit` for the workers. True when they have ended; otherwise a task still blocks its worker, and
+    /// the threads end by themselves when it lets go.
+    pub fn shutdown_timeout(self, limit: Duration) -> bool {
+        self.shared.close();
+        let deadline = Instant::now() + limit;
+        let mut count = lock_std(&self.alive.count);
+        while *count != 0 {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                drop(count);
+                lock_std(&self.threads).clear();
+                return false;
+            }
+            count = self.alive.changed.wait_timeout(count, left).map_or_else(|poisoned| poisoned.into_inner().0, |(count, _)| count);
+        }
+        true
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        self.shared.close();
+        for thread in lock_std(&self.threads).drain(..) {
+            // A runtime that is dropped by one of its own tasks cannot wait for that task's thread.
+            if thread.thread().id() != thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Runtime").field("config", &self.shared.config).finish_non_exhaustive()
+    }
+}
+
+/// Counts a worker out when its thread ends. A worker that panics takes the process with it: its tasks would be lost in silence, and the
+/// others would wait for it for ever.
+struct Leaves(Arc<Alive>);
+
+impl Drop for Leaves {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("zokio: a worker thread panicked outside of a task; the process cannot go on");
+            std::process::abort();
+        }
+        *lock_std(&self.0.count) -= 1;
+        self.0.changed.notify_all();
+    }
+}
+
+struct Parker(Thread);
+
+impl Wake for Parker {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.unpark();
+    }
+}

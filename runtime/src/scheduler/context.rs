@@ -1,0 +1,230 @@
+//! What the current thread is to a runtime: a worker, a thread inside `block_on`, or nothing.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::Future;
+use std::sync::Arc;
+use std::task::Waker;
+
+use crossbeam_deque::Worker as Queue;
+
+use super::{Shared, SlabOwner, WakeReason};
+use crate::mem::slab::{self, Slab, VacantCell};
+use crate::primitives::Scoped;
+use crate::task::JoinHandle;
+use crate::task::raw::{self, ANY_WORKER, TaskRef};
+
+/// Work that waits for less than this is not worth a wake-up: waking a sleeper on another core costs 20 to 45 µs on the virtual machines
+/// measured, and a thief's cold caches cost more.
+pub(super) const WAKE_COST_NS: u64 = 30_000;
+
+/// The current thread.
+#[expect(clippy::large_enum_variant, reason = "lives once on a thread's stack")]
+pub(crate) enum Current {
+    Worker(WorkerContext),
+    Outside(OutsideContext),
+}
+
+/// A thread that is inside `block_on` or `enter`.
+#[derive(Debug)]
+pub(crate) struct OutsideContext {
+    pub(crate) shared: Arc<Shared>,
+    /// The worker whose driver and timers serve this thread.
+    pub(crate) home: usize,
+}
+
+/// A worker's own half: nobody else touches it.
+pub(crate) struct WorkerContext {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) index: usize,
+    pub(super) queue: Queue<TaskRef>,
+    /// The task that runs next; not stolen from.
+    pub(super) next: Cell<Option<TaskRef>>,
+    /// Tasks that only this worker may run.
+    pub(super) pinned: RefCell<VecDeque<TaskRef>>,
+    pub(super) slab: RefCell<Slab<SlabOwner>>,
+    pub(super) reason: Cell<WakeReason>,
+    /// Identity of the task that is polled: the data pointer of its waker.
+    pub(super) polled: Cell<*const ()>,
+    pub(super) yielded: Cell<bool>,
+}
+
+thread_local! {
+    static CURRENT: Scoped<Current> = const { Scoped::new() };
+}
+
+/// Runs `body` with `current` as this thread's context.
+pub(crate) fn enter<R>(current: &Current, body: impl FnOnce() -> R) -> R {
+    CURRENT.with(|slot| slot.set(current, body))
+}
+
+/// Runs `body` with this thread's context; `None` outside every runtime, and while the thread's locals are torn down.
+pub(crate) fn with<R>(body: impl FnOnce(Option<&Current>) -> R) -> R {
+    let mut body = Some(body);
+    let inside = CURRENT.try_with(|slot| slot.with(|current| body.take().map(|body| body(current))));
+    match (inside, body) {
+        (Ok(Some(result)), _) => result,
+        (_, Some(body)) => body(None),
+        (_, None) => unreachable!("the body runs once"),
+    }
+}
+
+/// Runs `body` with this thread's worker, if it is one.
+pub(crate) fn with_worker<R>(body: impl FnOnce(Option<&WorkerContext>) -> R) -> R {
+    with(|current| match current {
+        Some(Current::Worker(worker)) => body(Some(worker)),
+        _ => body(None),
+    })
+}
+
+/// The runtime of this thread, and the worker whose timers serve it.
+pub(crate) fn timer_home() -> Option<(Arc<Shared>, usize)> {
+    with(|current| match current {
+        Some(Current::Worker(worker)) => Some((worker.shared.clone(), worker.index)),
+        Some(Current::Outside(outside)) => Some((outside.shared.clone(), outside.home)),
+        None => None,
+    })
+}
+
+/// Spawns on this thread's runtime.
+///
+/// # Panics
+/// Outside every runtime.
+pub(crate) fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    with(|current| match current {
+        Some(Current::Worker(worker)) => worker.spawn(future, ANY_WORKER),
+        Some(Current::Outside(outside)) => outside.shared.spawn(future, ANY_WORKER),
+        None => panic!("`zokio::spawn` needs a runtime: call it inside `block_on` or a task, or use `Runtime::spawn`"),
+    })
+}
+
+/// Spawns a task that stays on this thread's worker.
+///
+/// # Panics
+/// Outside a worker.
+pub(crate) fn spawn_pinned<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    with_worker(|worker| match worker {
+        Some(worker) => worker.spawn(future, worker.index as u32),
+        None => panic!("`zokio::spawn_local_pinned` needs a worker: call it inside a task, or use `Runtime::spawn_on`"),
+    })
+}
+
+/// Queues an entry: on this worker if it is one of the task's runtime, else from outside.
+pub(crate) fn schedule(entry: TaskRef) {
+    let mut entry = Some(entry);
+    with_worker(|worker| {
+        let Some(worker) = worker else { return };
+        let taken = entry.take().expect("scheduled once");
+        if std::ptr::eq(&*worker.shared, &*taken.owner().shared) {
+            worker.schedule(taken);
+        } else {
+            entry = Some(taken);
+        }
+    });
+    if let Some(entry) = entry {
+        // The runtime outlives this call although the entry may be run and freed by another thread meanwhile.
+        let shared = entry.owner().shared.clone();
+        shared.schedule(entry);
+    }
+}
+
+/// Runs `body` with another reason for the wakes inside.
+pub(crate) fn with_reason<R>(reason: WakeReason, body: impl FnOnce() -> R) -> R {
+    let swap = |reason| with_worker(|worker| worker.map(|worker| worker.reason.replace(reason)));
+    let before = swap(reason);
+    let result = body();
+    if let Some(before) = before {
+        swap(before);
+    }
+    result
+}
+
+/// The polled task, known by its waker, wants to go to the tail; false when it is not a task of this worker.
+pub(crate) fn mark_yielded(waker: &Waker) -> bool {
+    with_worker(|worker| {
+        let Some(worker) = worker else { return false };
+        let is_polled = raw::is_task_waker(waker) && waker.data() == worker.polled.get();
+        if is_polled {
+            worker.yielded.set(true);
+        }
+        is_polled
+    })
+}
+
+/// Whether the task that was just polled has asked to go to the tail.
+pub(crate) fn take_yielded() -> bool {
+    with_worker(|worker| worker.is_some_and(|worker| worker.yielded.replace(false)))
+}
+
+/// Gives a vacant cell back: without an atomic if this worker owns its slab.
+pub(crate) fn free_cell(cell: VacantCell) {
+    let foreign = with_worker(|worker| match worker.map(|worker| worker.slab.try_borrow_mut()) {
+        Some(Ok(mut slab)) => slab::free_local(&mut slab, cell).err(),
+        _ => Some(cell),
+    });
+    if let Some(cell) = foreign {
+        slab::free_remote::<SlabOwner>(cell);
+    }
+}
+
+impl WorkerContext {
+    pub(crate) fn spawn<F>(&self, future: F, affinity: u32) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        if self.shared.is_closing() {
+            return self.shared.spawn_cancelled(future);
+        }
+        let (entry, handle) = raw::spawn_into(&mut self.slab.borrow_mut(), future, affinity);
+        if affinity == ANY_WORKER {
+            self.push(entry);
+        } else {
+            self.pinned.borrow_mut().push_back(entry);
+        }
+        JoinHandle::new(handle)
+    }
+
+    /// Queues a woken task.
+    fn schedule(&self, entry: TaskRef) {
+        match entry.affinity() {
+            ANY_WORKER => {}
+            worker if worker as usize == self.index => return self.pinned.borrow_mut().push_back(entry),
+            worker => return self.shared.send(worker as usize, entry),
+        }
+        if self.reason.get() == WakeReason::Message && self.shared.config.lifo_slot {
+            if let Some(displaced) = self.next.replace(Some(entry)) {
+                self.push(displaced);
+            }
+        } else {
+            self.push(entry);
+        }
+    }
+
+    /// To the tail of the queue, with a hint to a sleeper when that pays.
+    pub(super) fn push(&self, entry: TaskRef) {
+        self.queue.push(entry);
+        if self.shared.idle.is_worth_a_hint() {
+            self.hint();
+        }
+    }
+
+    /// Wakes a sleeper if the queue is worth a wake-up, or if nobody would look after it during a long poll.
+    #[cold]
+    fn hint(&self) {
+        let waiting = self.queue.len() as u64;
+        let poll_ns = self.shared.workers[self.index].counters.poll_ns.get();
+        let pays = waiting * poll_ns >= WAKE_COST_NS;
+        if pays || (waiting >= 2 && !self.shared.idle.has_sentinel()) {
+            self.shared.wake_somebody();
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! A worker: one thread, one queue, one driver, and the loop that feeds them.
+//!
+//! ```text
+//!  ┌─▶ run up to `event_interval` ready tasks ─▶ driver (submit, reap), timers, inbox, injector ─┐
+//!  │                                                                                            │ work
+//!  ├────────────────────────────────────────────────────────────────────────────────────────────┘
+//!  │        no work: steal what is worth it ─▶ else sleep in the driver until a completion, a timer or a wake-up
+//!  └────────────────────────────────────────────────┘
+//! ```
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Barrier};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use crossbeam_deque::{Steal, Worker as Queue};
+
+use super::WakeReason;
+use super::context::{self, Current, WAKE_COST_NS, WorkerContext};
+use super::shared::{self, Shared, SlabOwner};
+use crate::driver::{self, Driver, DriverConfig, Wait};
+use crate::mem::slab::Slab;
+use crate::task::raw::{self, Ran, TaskRef};
+
+/// How often the slot for the next task is served in a row before the queue gets its turn; more would starve the queue.
+const NEXT_IN_A_ROW_MAX: u32 = 3;
+/// First and longest time between two looks of the sentinel at queues that wait behind a long poll.
+const SENTINEL_FIRST: Duration = Duration::from_micros(500);
+const SENTINEL_LONGEST: Duration = Duration::from_millis(2);
+/// What a poll is taken to cost before any was measured.
+const POLL_NS_FIRST_GUESS: u64 = 1_000;
+/// At most so many tasks are taken from the injector or a peer at once.
+const BATCH_MAX: usize = 32;
+
+/// What a worker's thread needs to begin.
+#[derive(Debug)]
+pub(crate) struct WorkerSetup {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) index: usize,
+    pub(crate) queue: Queue<TaskRef>,
+    pub(crate) driver_config: DriverConfig,
+    /// All workers meet here twice at shutdown: before tasks are cancelled, and before drivers go.
+    pub(crate) barrier: Arc<Barrier>,
+}
+
+/// The loop of a worker, with what only the loop needs.
+struct Worker<'a> {
+    cx: &'a WorkerContext,
+    driver: &'a RefCell<Driver>,
+    wakers: Vec<Waker>,
+    /// This worker is counted among the searching ones.
+    searching: bool,
+    /// How often the next-task slot was served in a row.
+    next_in_a_row: u32,
+    /// Parity decides whether pinned tasks or the queue go first.
+    turn: u32,
+    sentinel_pause: Duration,
+    /// Polls of each worker when the sentinel last looked: unchanged means that a long poll is under way.
+    seen_polls: Vec<u64>,
+    /// Where the search for a victim starts.
+    random: u64,
+}
+
+/// Sets a worker up in its own thread, says through `started` whether that worked, and runs it until the runtime has closed.
+pub(crate) fn run(setup: WorkerSetup, started: impl FnOnce(io::Result<()>)) {
+    let WorkerSetup { shared, index, queue, driver_config, barrier } = setup;
+    let (driver, remote) = match Driver::new(&driver_config) {
+        Ok(made) => made,
+        Err(error) => return started(Err(error)),
+    };
+    let own = &shared.workers[index];
+    own.counters.thread_id.set(crate::primitives::thread_id());
+    own.counters.poll_ns.set(POLL_NS_FIRST_GUESS);
+    let _ = own.report.set(driver.report().clone());
+    let _ = own.remote.set(remote);
+    let driver = RefCell::new(driver);
+    let context = WorkerContext {
+        index,
+        queue,
+        next: Cell::new(None),
+        pinned: RefCell::new(VecDeque::new()),
+        slab: RefCell::new(Slab::new(SlabOwner { shared: shared.clone() })),
+        reason: Cell::new(WakeReason::Message),
+        polled: Cell::new(std::ptr::null()),
+        yielded: Cell::new(false),
+        shared,
+    };
+    let current = Current::Worker(context);
+    let Current::Worker(cx) = &current else { unreachable!("made above") };
+    driver::context::enter_local(&driver, || {
+        context::enter(&current, || {
+            started(Ok(()));
+            let mut worker = Worker {
+                cx,
+                driver: &driver,
+                wakers: Vec::with_capacity(256),
+                searching: false,
+                next_in_a_row: 0,
+                turn: 0,
+                sentinel_pause: SENTINEL_FIRST,
+                seen_polls: vec![0; cx.shared.workers.len()],
+                random: 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(index as u64 + 1),
+            };
+            worker.run();
+            worker.shut_down(&barrier);
+        });
+    });
+}
+
+impl Worker<'_> {
+    fn shared(&self) -> &Shared {
+        &self.cx.shared
+    }
+
+    fn run(&mut self) {
+        let mut began = Instant::now();
+        while !self.shared().is_closing() {
+            let polls = self.run_ready();
+            let now = Instant::now();
+            self.note_poll_time(polls, now - began);
+            let found = self.look_around(now);
+            began = now;
+            if found || self.has_ready() {
+                self.settle();
+                continue;
+            }
+            if self.steal() {
+                self.settle();
+                continue;
+            }
+            self.sleep();
+            began = Instant::now();
+        }
+    }
+
+    /// Runs ready tasks, at most one event interval of them; returns how many.
+    fn run_ready(&mut self) -> u64 {
+        let limit = u64::from(self.shared().config.event_interval);
+        let mut polls = 0;
+        while polls < limit {
+            let Some(entry) = self.next_entry() else { break };
+            polls += 1;
+            self.run_entry(entry);
+        }
+        polls
+    }
+
+    fn run_entry(&self, entry: TaskRef) {
+        let counters = &self.shared().workers[self.cx.index].counters;
+        counters.polls.add(1);
+        self.cx.polled.set(entry.identity());
+        if let Ran::Again(entry) = entry.run() {
+            if entry.affinity() as usize == self.cx.index {
+                self.cx.pinned.borrow_mut().push_back(entry);
+            } else {
+                self.cx.push(entry);
+            }
+        }
+        self.cx.polled.set(std::ptr::null());
+    }
+
+    fn next_entry(&mut self) -> Option<TaskRef> {
+        if self.next_in_a_row < NEXT_IN_A_ROW_MAX {
+            if let Some(entry) = self.cx.next.take() {
+                self.next_in_a_row += 1;
+                return Some(entry);
+            }
+        } else if let Some(entry) = self.cx.next.take() {
+            self.cx.queue.push(entry);
+        }
+        self.next_in_a_row = 0;
+        self.turn = self.turn.wrapping_add(1);
+        if self.turn.is_multiple_of(2) {
+            self.pop_pinned().or_else(|| self.cx.queue.pop())
+        } else {
+            self.cx.queue.pop().or_else(|| self.pop_pinned())
+        }
+    }
+
+    fn pop_pinned(&self) -> Option<TaskRef> {
+        self.cx.pinned.borrow_mut().pop_front()
+    }
+
+    /// Whether a task of this worker is ready, without taking it.
+    fn has_ready(&self) -> bool {
+        let next = self.cx.next.take();
+        let has_next = next.is_some();
+        self.cx.next.set(next);
+        has_next || !self.cx.queue.is_empty() || !self.cx.pinned.borrow().is_empty()
+    }
+
+    /// Keeps a smoothed time per poll, by which thieves weigh this worker's queue.
+    fn note_poll_time(&self, polls: u64, elapsed: Duration) {
+        if polls == 0 {
+            return;
+        }
+        let counters = &self.shared().workers[self.cx.index].counters;
+        let sample = (elapsed.as_nanos() as u64 / polls).clamp(1, 1_000_000_000);
+        counters.poll_ns.set((3 * counters.poll_ns.get() + sample) / 4);
+    }
+
+    /// Submits and reaps without waiting, then timers, inbox and injector; true when that made something ready.
+    fn look_around(&mut self, now: Instant) -> bool {
+        if self.driver.borrow().needs_turn() {
+            self.turn_driver(Wait::No);
+        }
+        self.cx.shared.workers[self.cx.index].timers.fire(now, &mut self.wakers);
+        let mut found = self.wake_all();
+        for entry in self.shared().workers[self.cx.index].inbox.take() {
+            self.cx.pinned.borrow_mut().push_back(entry);
+            found = true;
+        }
+        found | self.take_injected()
+    }
+
+    fn turn_driver(&mut self, wait: Wait) {
+        if let Err(error) = self.driver.borrow_mut().turn(wait, &mut self.wakers) {
+            // The driver retries what can be retried; what is left is a bug or a kernel that took its promise back.
+            panic!("the I/O driver of worker {} failed: {error}", self.cx.index);
+        }
+    }
+
+    /// Wakes what the driver and the timers found, in their order; true when there was anything.
+    fn wake_all(&mut self) -> bool {
+        if self.wakers.is_empty() {
+            return false;
+        }
+        self.cx.reason.set(WakeReason::Event);
+        for waker in self.wakers.drain(..) {
+            waker.wake();
+        }
+        self.cx.reason.set(WakeReason::Message);
+        true
+    }
+
+    /// Takes a fair share of the injector; true when there was anything.
+    fn take_injected(&mut self) -> bool {
+        let injector = &self.shared().injector;
+        if injector.is_empty() {
+            return false;
+        }
+        let share = (injector.len() / self.shared().workers.len() + 1).min(BATCH_MAX);
+        loop {
+            match injector.steal_batch_with_limit(&self.cx.queue, share) {
+                Steal::Success(()) => return true,
+                Steal::Empty => return false,
+                Steal::Retry => {}
+            }
+        }
+    }
+
+    /// Work was found: stops searching, and wakes a successor if there is more.
+    fn settle(&mut self) {
+        if std::mem::take(&mut self.searching) && self.shared().idle.end_search() && self.is_more_work() {
+            self.shared().wake_somebody();
+        }
+    }
+
+    fn is_more_work(&self) -> bool {
+        !self.shared().injector.is_empty() || (0..self.shared().workers.len()).any(|worker| self.is_worth_stealing_from(worker, false))
+    }
+
+    /// Whether the work that waits at `victim` costs more than moving it; `stuck` says that its owner made no progress since the last look.
+    fn is_worth_stealing_from(&self, victim: usize, stuck: bool) -> bool {
+        let peer = &self.shared().workers[victim];
+        let waiting = peer.stealer.len() as u64;
+        waiting > 0 && (stuck || waiting * peer.counters.poll_ns.get() >= WAKE_COST_NS)
+    }
+
+    /// Takes work from a peer whose queue is worth it; true when that made something ready.
+    fn steal(&mut self) -> bool {
+        if !self.searching && !self.shared().idle.begin_search() {
+            return false;
+        }
+        self.searching = true;
+        self.take_injected() || self.steal_from_peers(false)
+    }
+
+    /// `by_sentinel`: queues behind a poll that has lasted since the last look are worth it, however short.
+    fn steal_from_peers(&mut self, by_sentinel: bool) -> bool {
+        let count = self.shared().workers.len();
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        let start = self.random as usize % count;
+        let mut found = false;
+        for victim in (start..count).chain(0..start).filter(|&victim| victim != self.cx.index) {
+            let polls = self.shared().workers[victim].counters.polls.get();
+            let stuck = by_sentinel && polls == self.seen_polls[victim];
+            self.seen_polls[victim] = polls;
+            found = found || (self.is_worth_stealing_from(victim, stuck) && self.steal_from(victim));
+        }
+        found
+    }
+
+    fn steal_from(&self, victim: usize) -> bool {
+        let stealer = &self.shared().workers[victim].stealer;
+        loop {
+            match stealer.steal_batch_with_limit(&self.cx.queue, BATCH_MAX) {
+                Steal::Success(()) => {
+                    self.shared().workers[self.cx.index].counters.stolen.add(self.cx.queue.len() as u64);
+                    return true;
+                }
+                Steal::Empty => return false,
+                Steal::Retry => {}
+            }
+        }
+    }
+
+    /// Sleeps in the driver until a completion, a timer or a wake-up.
+    fn sleep(&mut self) {
+        let index = self.cx.index;
+        let was_searching = std::mem::take(&mut self.searching);
+        self.shared().idle.sleep(index, was_searching);
+        let must_stay = self.shared().is_closing() || !self.shared().injector.is_empty() || !self.shared().workers[index].inbox.is_empty();
+        if !must_stay {
+            self.block();
+        }
+        if self.shared().idle.awake(index) {
+            self.searching = true;
+        }
+        if self.wake_all() {
+            self.settle();
+        }
+    }
+
+    fn block(&mut self) {
+        let own = &self.shared().workers[self.cx.index];
+        own.counters.parks.add(1);
+        let is_sentinel = self.shared().idle.become_sentinel();
+        let timer = own.timers.before_sleep();
+        let pause = is_sentinel.then_some(self.sentinel_pause);
+        let wait = match (timer.map(|deadline| deadline.saturating_duration_since(Instant::now())), pause) {
+            (Some(timer), Some(pause)) => Wait::For(timer.min(pause)),
+            (Some(only), None) | (None, Some(only)) => Wait::For(only),
+            (None, None) => Wait::Forever,
+        };
+        self.turn_driver(wait);
+        self.shared().workers[self.cx.index].timers.after_sleep();
+        if is_sentinel {
+            self.shared().idle.retire_sentinel();
+            let found = self.wakers.is_empty() && self.steal_from_peers(true);
+            self.sentinel_pause = if found { SENTINEL_FIRST } else { (2 * self.sentinel_pause).min(SENTINEL_LONGEST) };
+        } else {
+            self.sentinel_pause = SENTINEL_FIRST;
+        }
+    }
+
+    /// The numbered steps of a worker's end; all workers take them together.
+    ///
+    /// 1. Nobody polls any more (barrier).
+    /// 2. Every task of this worker's slab is cancelled: its future is dropped here, and entries that still lie in queues are used up.
+    ///    A wake that is under way on another thread is waited for.
+    /// 3. All futures are dropped (barrier), so no operation can be cancelled from outside any more.
+    /// 4. The driver cancels what is in flight and reaps until nothing is; then it goes, and the slab closes.
+    fn shut_down(&mut self, barrier: &Barrier) {
+        barrier.wait();
+        loop {
+            // Not while the slab is borrowed: a future's destructor may spawn.
+            let tasks = raw::live_tasks(&self.cx.slab.borrow());
+            let mut all_complete = shared::cancel_all(tasks);
+            all_complete &= self.shared().cancel_outside();
+            self.drain();
+            if all_complete {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        barrier.wait();
+        self.drain();
+        self.driver.borrow_mut().shut_down();
+        self.wakers.clear();
+    }
+
+    /// Uses up the entries of this worker's queues and the shared ones: their tasks are cancelled, so nothing is polled.
+    fn drain(&mut self) {
+        while let Some(entry) = self.cx.next.take().or_else(|| self.cx.queue.pop()).or_else(|| self.pop_pinned()) {
+            drop(entry.run());
+        }
+        self.shared().drain_queues();
+    }
+}

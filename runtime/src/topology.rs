@@ -1,1 +1,0 @@
-//! NUMA nodes, cache groups and pinning: libhwloc or /sys behind one type.

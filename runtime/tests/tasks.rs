@@ -1,0 +1,400 @@
+//! Tasks on real threads: every one runs once, every end is told, nothing is lost or leaked.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use zokio::{Builder, Runtime};
+
+fn runtime(workers: usize) -> Runtime {
+    Builder::new().worker_threads(workers).build().expect("a runtime")
+}
+
+/// Counts how many of it live.
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(live: &Arc<AtomicUsize>) -> Self {
+        live.fetch_add(1, Ordering::SeqCst);
+        Self(live.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn every_task_runs_once_and_its_output_arrives() {
+    for workers in [1, 2, 8] {
+        let runtime = runtime(workers);
+        let sum: u64 = runtime.block_on(async {
+            let outer: Vec<_> = (0..50_u64)
+                .map(|group| {
+                    zokio::spawn(async move {
+                        let inner: Vec<_> = (0..200_u64).map(|index| zokio::spawn(async move { group * 200 + index })).collect();
+                        let mut sum = 0;
+                        for handle in inner {
+                            sum += handle.await.unwrap();
+                        }
+                        sum
+                    })
+                })
+                .collect();
+            let mut sum = 0;
+            for handle in outer {
+                sum += handle.await.unwrap();
+            }
+            sum
+        });
+        assert_eq!(sum, (0..10_000).sum());
+    }
+}
+
+#[test]
+fn futures_of_every_size_and_alignment_fit() {
+    #[repr(align(256))]
+    struct Wide([u8; 300]);
+    let runtime = runtime(2);
+    runtime.block_on(async {
+        let large = [7_u8; 40_000];
+        let large = zokio::spawn(async move {
+            zokio::task::yield_now().await;
+            large.iter().map(|&byte| u64::from(byte)).sum::<u64>()
+        });
+        let wide = Wide([1; 300]);
+        let wide = zokio::spawn(async move {
+            zokio::task::yield_now().await;
+            assert!((&raw const wide).addr().is_multiple_of(256));
+            wide.0.len()
+        });
+        assert_eq!(large.await.unwrap(), 280_000);
+        assert_eq!(wide.await.unwrap(), 300);
+        assert_eq!(zokio::spawn(async {}).await.unwrap(), ());
+    });
+}
+
+#[test]
+fn a_panic_stays_in_its_task() {
+    let runtime = runtime(2);
+    runtime.block_on(async {
+        let error = zokio::spawn(async { panic!("boom {}", 1) }).await.unwrap_err();
+        assert!(error.is_panic());
+        assert_eq!(error.to_string(), "task panicked: boom 1");
+        struct PanicsInDrop;
+        impl Drop for PanicsInDrop {
+            fn drop(&mut self) {
+                panic!("in drop");
+            }
+        }
+        let guard = PanicsInDrop;
+        let error = zokio::spawn(async move {
+            let _guard = guard;
+        })
+        .await
+        .unwrap_err();
+        assert!(error.is_panic(), "a panic in a destructor is a panic of the task");
+        assert_eq!(zokio::spawn(async { 5 }).await.unwrap(), 5, "the workers go on");
+    });
+}
+
+#[test]
+fn abort_drops_the_future_in_every_state() {
+    let live = Arc::new(AtomicUsize::new(0));
+    let runtime = runtime(2);
+    runtime.block_on(async {
+        // Waiting for ever.
+        let guard = Counted::new(&live);
+        let waiting = zokio::spawn(async move {
+            let _guard = guard;
+            std::future::pending::<()>().await;
+        });
+        zokio::time::sleep(Duration::from_millis(5)).await;
+        waiting.abort();
+        assert!(waiting.await.unwrap_err().is_cancelled());
+        // Just spawned, perhaps not polled yet.
+        for _ in 0..500 {
+            let guard = Counted::new(&live);
+            let fresh = zokio::spawn(async move {
+                let _guard = guard;
+                zokio::task::yield_now().await;
+            });
+            fresh.abort();
+            let _ = fresh.await;
+        }
+        // Running: yields for ever.
+        let guard = Counted::new(&live);
+        let running = zokio::spawn(async move {
+            let _guard = guard;
+            loop {
+                zokio::task::yield_now().await;
+            }
+        });
+        let abort = running.abort_handle();
+        zokio::time::sleep(Duration::from_millis(5)).await;
+        abort.abort();
+        assert!(running.await.unwrap_err().is_cancelled());
+        // Complete: keeps its output.
+        let done = zokio::spawn(async { 3 });
+        while !done.is_finished() {
+            zokio::task::yield_now().await;
+        }
+        done.abort();
+        assert_eq!(done.await.unwrap(), 3);
+    });
+    assert_eq!(live.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_dropped_handle_detaches_its_task() {
+    let runtime = runtime(2);
+    let (sender, receiver) = mpsc::channel();
+    drop(runtime.spawn(async move {
+        zokio::time::sleep(Duration::from_millis(3)).await;
+        sender.send(9).unwrap();
+    }));
+    assert_eq!(receiver.recv_timeout(Duration::from_secs(10)), Ok(9));
+}
+
+#[test]
+fn shutdown_drops_every_task_wherever_it_is() {
+    for workers in [1, 2, 4] {
+        let live = Arc::new(AtomicUsize::new(0));
+        let runtime = runtime(workers);
+        let mut handles = Vec::new();
+        for index in 0..400_u64 {
+            let guard = Counted::new(&live);
+            handles.push(runtime.spawn_on(index as usize % workers, async move {
+                let _guard = guard;
+                if index % 4 == 0 {
+                    std::future::pending::<()>().await;
+                } else if index % 4 == 1 {
+                    zokio::time::sleep(Duration::from_secs(3_600)).await;
+                }
+                loop {
+                    zokio::task::yield_now().await;
+                }
+            }));
+            let guard = Counted::new(&live);
+            drop(runtime.spawn(async move {
+                let inner = guard;
+                let child = zokio::spawn(async move {
+                    let _inner = inner;
+                    std::future::pending::<()>().await;
+                });
+                child.await.unwrap();
+            }));
+        }
+        drop(runtime);
+        assert_eq!(live.load(Ordering::SeqCst), 0, "{workers} workers");
+        for handle in handles {
+            assert!(handle.is_finished());
+            handle.abort();
+            let mut handle = handle;
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(matches!(Pin::new(&mut handle).poll(&mut cx), Poll::Ready(Err(error)) if error.is_cancelled()));
+        }
+    }
+}
+
+#[test]
+fn a_waker_may_outlive_the_runtime() {
+    let kept: Arc<Mutex<Vec<Waker>>> = Arc::default();
+    let runtime = runtime(2);
+    for _ in 0..100 {
+        let kept = kept.clone();
+        drop(runtime.spawn(poll_fn(move |cx| {
+            kept.lock().unwrap().push(cx.waker().clone());
+            Poll::<()>::Pending
+        })));
+    }
+    while kept.lock().unwrap().len() < 100 {
+        std::thread::yield_now();
+    }
+    drop(runtime);
+    for waker in kept.lock().unwrap().drain(..) {
+        waker.wake_by_ref();
+        waker.clone().wake();
+    }
+}
+
+#[test]
+fn wakes_from_foreign_threads_beside_a_shutdown_lose_nothing() {
+    for _ in 0..30 {
+        let runtime = runtime(2);
+        let wakers: Arc<Mutex<Vec<Waker>>> = Arc::default();
+        let live = Arc::new(AtomicUsize::new(0));
+        for _ in 0..50 {
+            let (wakers, guard) = (wakers.clone(), Counted::new(&live));
+            drop(runtime.spawn(poll_fn(move |cx| {
+                let _ = &guard;
+                wakers.lock().unwrap().push(cx.waker().clone());
+                Poll::<()>::Pending
+            })));
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let waking = std::thread::spawn({
+            let (wakers, stop) = (wakers.clone(), stop.clone());
+            move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let taken = std::mem::take(&mut *wakers.lock().unwrap());
+                    taken.into_iter().for_each(Waker::wake);
+                }
+            }
+        });
+        std::thread::sleep(Duration::from_millis(2));
+        drop(runtime);
+        stop.store(true, Ordering::Relaxed);
+        waking.join().unwrap();
+        wakers.lock().unwrap().clear();
+        assert_eq!(live.load(Ordering::SeqCst), 0);
+    }
+}
+
+#[test]
+fn work_is_stolen_when_it_is_worth_it() {
+    let runtime = runtime(2);
+    let threads = runtime.block_on(async {
+        zokio::spawn(async {
+            let handles: Vec<_> = (0..200)
+                .map(|_| {
+                    zokio::spawn(async {
+                        let began = Instant::now();
+                        while began.elapsed() < Duration::from_micros(300) {
+                            std::hint::spin_loop();
+                        }
+                        std::thread::current().id()
+                    })
+                })
+                .collect();
+            let mut threads = std::collections::HashSet::new();
+            for handle in handles {
+                threads.insert(handle.await.unwrap());
+            }
+            threads
+        })
+        .await
+        .unwrap()
+    });
+    assert_eq!(threads.len(), 2, "60 ms of work in one queue reach the other worker");
+}
+
+#[test]
+fn a_task_behind_a_long_poll_is_taken_over() {
+    let runtime = runtime(2);
+    let late = runtime.block_on(async {
+        zokio::spawn(async {
+            let other = zokio::spawn(async { Instant::now() });
+            let third = zokio::spawn(async { Instant::now() });
+            let began = Instant::now();
+            std::thread::sleep(Duration::from_millis(300)); // blocks its worker on purpose
+            let ran = other.await.unwrap().min(third.await.unwrap());
+            ran.saturating_duration_since(began)
+        })
+        .await
+        .unwrap()
+    });
+    assert!(late < Duration::from_millis(250), "waited {late:?} behind a poll of 300 ms");
+}
+
+#[test]
+fn pinned_tasks_stay_on_their_worker() {
+    let runtime = runtime(3);
+    let handles: Vec<_> = (0..60)
+        .map(|index| {
+            runtime.spawn_on(index, async move {
+                let first = std::thread::current().name().map(str::to_owned);
+                for _ in 0..50 {
+                    zokio::task::yield_now().await;
+                    assert_eq!(std::thread::current().name().map(str::to_owned), first);
+                }
+                zokio::time::sleep(Duration::from_millis(1)).await;
+                assert_eq!(std::thread::current().name().map(str::to_owned), first);
+                (index, first)
+            })
+        })
+        .collect();
+    runtime.block_on(async {
+        for handle in handles {
+            let (index, name) = handle.await.unwrap();
+            assert_eq!(name.as_deref(), Some(format!("zokio-{}", index % 3).as_str()));
+        }
+    });
+}
+
+#[test]
+fn timers_are_never_early_and_come_in_order() {
+    let runtime = runtime(2);
+    runtime.block_on(async {
+        let handles: Vec<_> = (0..300_u64)
+            .map(|index| {
+                let wanted = Duration::from_micros((index * 7_919) % 20_000);
+                zokio::spawn(async move {
+                    let began = Instant::now();
+                    zokio::time::sleep(wanted).await;
+                    (wanted, began.elapsed())
+                })
+            })
+            .collect();
+        for handle in handles {
+            let (wanted, slept) = handle.await.unwrap();
+            assert!(slept >= wanted, "wanted {wanted:?}, slept {slept:?}");
+        }
+        let pair = zokio::time::timeout(Duration::from_millis(2), zokio::time::sleep(Duration::from_secs(9)));
+        assert!(pair.await.is_err());
+    });
+}
+
+#[test]
+fn a_shutdown_with_a_limit_does_not_wait_for_a_blocked_worker() {
+    let runtime = runtime(2);
+    let (sender, receiver) = mpsc::channel::<()>();
+    drop(runtime.spawn(async move {
+        let _ = receiver.recv(); // blocks its worker on purpose
+    }));
+    std::thread::sleep(Duration::from_millis(20));
+    let began = Instant::now();
+    assert!(!runtime.shutdown_timeout(Duration::from_millis(50)));
+    assert!(began.elapsed() < Duration::from_secs(5));
+    drop(sender);
+    assert!(Builder::new().worker_threads(1).build().unwrap().shutdown_timeout(Duration::from_secs(20)));
+}
+
+#[test]
+fn many_workers_on_few_cpus_lose_no_wake() {
+    let runtime = runtime(64);
+    let total = runtime.block_on(async {
+        let handles: Vec<_> = (0..200)
+            .map(|_| {
+                zokio::spawn(async {
+                    for _ in 0..20 {
+                        zokio::time::sleep(Duration::from_micros(50)).await;
+                        zokio::task::yield_now().await;
+                    }
+                    1
+                })
+            })
+            .collect();
+        let mut total = 0;
+        for handle in handles {
+            total += handle.await.unwrap();
+        }
+        total
+    });
+    assert_eq!(total, 200);
+}
+
+#[test]
+#[should_panic(expected = "`block_on` inside a runtime")]
+fn blocking_inside_a_runtime_is_refused() {
+    let outer = runtime(1);
+    outer.block_on(async {
+        let inner = runtime(1);
+        inner.block_on(async {});
+    });
+}
