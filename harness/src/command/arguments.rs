@@ -28,7 +28,7 @@ pub struct RunArgs {
     /// Seed of the order and of everything random
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// The result folder itself [default: zokio-results/<suite>-<run id>]
+    /// The result folder itself [default: zokio-results/SUITE-RUN_ID]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Files to write beside result.json

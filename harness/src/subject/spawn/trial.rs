@@ -36,6 +36,7 @@ pub struct Part<'a> {
 
 /// The processes of a trial.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one exists per trial")]
 pub enum Parts<'a> {
     /// One process is both ends.
     Together(Part<'a>),
