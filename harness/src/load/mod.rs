@@ -1,5 +1,7 @@
 //! When operations start: the load model, as it travels from the plan to the subject.
 
+pub mod closed;
+
 use serde::{Deserialize, Serialize};
 
 /// The load model, externally tagged.

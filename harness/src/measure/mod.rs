@@ -1,3 +1,14 @@
-//! measure
+//! What measures: the clock, the bounds of this host, and inside a trial the recorders, CPU time and the steady state.
+//!
+//! ```text
+//! operation ends ──stamp──▶ Recorder of this thread ──(thread ends)──▶ Tally ──▶ TrialRecord
+//! ```
+//! Nothing on the way of an operation takes a lock or allocates.
+
 pub mod calibrate;
 pub mod clock;
+pub mod cpu;
+pub mod recorder;
+pub mod stamp;
+pub mod steady;
+pub mod tally;

@@ -3,6 +3,7 @@
 //! A *subject* is any executable that answers the [`protocol`]. This binary holds four: [`zokio`], [`tokio`] in two layouts, and
 //! the [`ceiling`] without any runtime. [`serve`] is the side inside the trial, [`spawn`] the side outside.
 
+pub mod body;
 pub mod ceiling;
 pub mod protocol;
 pub mod serve;
@@ -10,7 +11,28 @@ pub mod spawn;
 pub mod tokio;
 pub mod zokio;
 
+use zokio_report::schema::journal::Failure;
+use zokio_report::schema::result::BuildInfo;
+
+use self::protocol::Trial;
+
+/// The CPUs of a trial's workers, one worker each; those of the process where the trial names none.
+pub fn worker_cpus(trial: &Trial) -> Vec<u32> {
+    let cpus = if trial.cpus.is_empty() { crate::measure::cpu::thread_cpus() } else { trial.cpus.clone() };
+    if cpus.is_empty() { vec![0] } else { cpus }
+}
+
+/// How this executable was built, as far as it knows itself.
+pub fn build_info() -> BuildInfo {
+    BuildInfo { profile: if cfg!(debug_assertions) { "debug" } else { "release" }.into(), ..BuildInfo::default() }
+}
+
+/// A worker that could not be pinned.
+pub(crate) fn not_pinned(cpu: u32, error: &std::io::Error) -> Failure {
+    Failure { class: "affinity".into(), message: format!("cannot pin a worker to CPU {cpu}: {error}") }
+}
+
 /// The subjects of this executable, in the order of comparison.
 pub fn registry() -> Vec<&'static dyn serve::Subject> {
-    Vec::new()
+    vec![&zokio::Zokio, &tokio::Tokio, &tokio::TokioCt, &ceiling::Ceiling]
 }

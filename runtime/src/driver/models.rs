@@ -83,14 +83,17 @@ impl Cell {
 
     fn free(&self) {
         // Freeing touches all of the cell.
-        self.waker.with_mut(|waker| unsafe { *waker = 0 });
-        self.result.with_mut(|result| unsafe { *result = 0 });
+        self.waker.with_mut(|waker| /* SAFETY: loom checks the access. */ unsafe { *waker = 0 });
+        self.result.with_mut(|result| /* SAFETY: loom checks the access. */ unsafe { *result = 0 });
         self.freed.fetch_add(1, Ordering::Relaxed);
     }
 
     fn complete(&self) {
-        self.result.with_mut(|result| unsafe { *result = 7 });
-        match self.state.complete(|| self.waker.with_mut(|waker| unsafe { std::mem::take(&mut *waker) })) {
+        self.result.with_mut(|result| /* SAFETY: loom checks the access. */ unsafe { *result = 7 });
+        match self
+            .state
+            .complete(|| self.waker.with_mut(|waker| /* SAFETY: loom checks the access. */ unsafe { std::mem::take(&mut *waker) }))
+        {
             Completed::Wake(waker) => {
                 assert!(waker > 0);
                 self.woken.store(waker as usize, Ordering::Relaxed);
@@ -110,11 +113,12 @@ impl Cell {
     /// One poll with waker `number`; `true` when the result was taken.
     fn poll(&self, number: u32) -> bool {
         if !self.state.is_done() && self.state.begin_waker() {
-            self.waker.with_mut(|waker| unsafe { *waker = number });
+            self.waker.with_mut(|waker| /* SAFETY: loom checks the access. */ unsafe { *waker = number });
             if self.state.end_waker() {
                 return false;
             }
         }
+        // SAFETY: loom checks the access.
         self.result.with(|result| assert_eq!(unsafe { *result }, 7));
         self.free();
         true
@@ -122,7 +126,7 @@ impl Cell {
 
     fn drop_future(&self, by_mail: bool) {
         if self.state.begin_waker() {
-            self.waker.with_mut(|waker| unsafe { *waker = 0 });
+            self.waker.with_mut(|waker| /* SAFETY: loom checks the access. */ unsafe { *waker = 0 });
         }
         let abandoned = if by_mail { self.state.abandon_by_mail() } else { self.state.abandon() };
         match abandoned {

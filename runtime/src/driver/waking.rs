@@ -16,6 +16,15 @@ pub(super) enum Waking {
 }
 
 impl Waking {
+    /// The selector of a polling driver.
+    pub(super) fn selector(&self) -> Option<&Arc<Selector>> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Event(_) => None,
+            Self::Poll(selector) => Some(selector),
+        }
+    }
+
     /// Ends the owner's wait.
     pub(super) fn wake(&self) {
         let result = match self {

@@ -102,3 +102,10 @@ impl TcpSocket {
         Ok(TcpListener::new(share(self.socket)))
     }
 }
+
+#[cfg(unix)]
+impl std::os::fd::AsFd for TcpSocket {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}

@@ -15,13 +15,18 @@ pub(crate) struct Close {
     /// `None` once an attempt closed it.
     socket: Option<Socket>,
     /// The entry was made: the descriptor is the kernel's.
+    #[cfg(target_os = "linux")]
     entered: bool,
 }
 
 impl Close {
     /// Closes `socket`, which deregistered itself.
     pub(crate) fn new(socket: Socket) -> Self {
-        Self { socket: Some(socket), entered: false }
+        Self {
+            socket: Some(socket),
+            #[cfg(target_os = "linux")]
+            entered: false,
+        }
     }
 }
 

@@ -1,1 +1,98 @@
-//! The subject `tokio`.
+//! The subjects `tokio` and `tokio-ct`: tokio as its documentation would have an expert use it.
+//!
+//! | subject | layout |
+//! |---|---|
+//! | `tokio` | one multi-thread runtime, `worker_threads` = CPUs of the trial; the process's affinity is the placement |
+//! | `tokio-ct` | one current-thread runtime per CPU, each on a pinned thread, with its own listener and its share of the connections |
+//!
+//! [`stack`] holds the I/O calls, [`fleet`] the threads; what a connection does stands in [`crate::subject::body`].
+
+pub mod fleet;
+pub mod stack;
+
+use std::sync::Arc;
+
+use zokio_report::schema::journal::Failure;
+use zokio_report::schema::record::TrialRecord;
+
+use self::fleet::{CurrentThreads, MultiThread};
+use self::stack::TokioStack;
+use crate::measure::tally::Ledger;
+use crate::subject::body::drive;
+use crate::subject::body::sleep;
+use crate::subject::body::stack::Fleet;
+use crate::subject::protocol::{SubjectDescription, Trial};
+use crate::subject::serve::{Session, Subject};
+use crate::workload::Workload;
+
+/// Version of tokio in this build, as the lock file has it.
+const VERSION: &str = "1.54.1";
+
+/// `tokio`: the multi-thread runtime.
+#[derive(Clone, Copy, Debug)]
+pub struct Tokio;
+
+/// `tokio-ct`: a current-thread runtime per CPU.
+#[derive(Clone, Copy, Debug)]
+pub struct TokioCt;
+
+impl Tokio {
+    /// Runs a trial whose control the caller holds.
+    ///
+    /// # Errors
+    /// A [`Failure`] of the set-up.
+    pub fn run_with(trial: &Trial, session: &Session, control: &Arc<Ledger>) -> Result<TrialRecord, Failure> {
+        run(MultiThread::start(trial, control)?, control, trial, session)
+    }
+}
+
+impl TokioCt {
+    /// Runs a trial whose control the caller holds.
+    ///
+    /// # Errors
+    /// A [`Failure`] of the set-up.
+    pub fn run_with(trial: &Trial, session: &Session, control: &Arc<Ledger>) -> Result<TrialRecord, Failure> {
+        run(CurrentThreads::start(trial, control)?, control, trial, session)
+    }
+}
+
+impl Subject for Tokio {
+    fn describe(&self) -> SubjectDescription {
+        describe("tokio")
+    }
+
+    fn run(&self, trial: &Trial, session: &Session) -> Result<TrialRecord, Failure> {
+        Self::run_with(trial, session, &Arc::new(Ledger::default()))
+    }
+}
+
+impl Subject for TokioCt {
+    fn describe(&self) -> SubjectDescription {
+        describe("tokio-ct")
+    }
+
+    fn run(&self, trial: &Trial, session: &Session) -> Result<TrialRecord, Failure> {
+        Self::run_with(trial, session, &Arc::new(Ledger::default()))
+    }
+}
+
+fn describe(name: &str) -> SubjectDescription {
+    let workloads = ["tcp", "sleep"].map(String::from).to_vec();
+    SubjectDescription { name: name.into(), version: VERSION.into(), build: super::build_info(), workloads }
+}
+
+fn run<F: Fleet>(fleet: F, control: &Arc<Ledger>, trial: &Trial, session: &Session) -> Result<TrialRecord, Failure> {
+    match &trial.workload {
+        Workload::Tcp(workload) => drive::run::<TokioStack, F>(fleet, control, trial, workload, session),
+        Workload::Sleep(workload) => sleep::run::<TokioStack, F>(fleet, control, trial, workload, session),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_version_is_the_one_in_the_lock_file() {
+        let lock = include_str!("../../../../Cargo.lock");
+        assert!(lock.contains(&format!("name = \"tokio\"\nversion = \"{}\"", super::VERSION)));
+    }
+}

@@ -1,1 +1,51 @@
-//! The subject `zokio`.
+//! The subject `zokio`: this workspace's own runtime, one pinned worker per CPU of the trial.
+//!
+//! Tasks of a worker's own connections are bound to it, as its API offers (`spawn_on`); tasks that serve accepted connections are not, and
+//! stay because their operations complete where they were begun. [`stack`] holds the I/O calls, [`fleet`] the workers; what a connection
+//! does stands in [`crate::subject::body`].
+
+pub mod fleet;
+pub mod stack;
+
+use std::sync::Arc;
+
+use zokio_report::schema::journal::Failure;
+use zokio_report::schema::record::TrialRecord;
+
+use self::fleet::Workers;
+use self::stack::ZokioStack;
+use crate::measure::tally::Ledger;
+use crate::subject::body::{drive, sleep};
+use crate::subject::protocol::{SubjectDescription, Trial};
+use crate::subject::serve::{Session, Subject};
+use crate::workload::Workload;
+
+/// `zokio`.
+#[derive(Clone, Copy, Debug)]
+pub struct Zokio;
+
+impl Zokio {
+    /// Runs a trial whose control the caller holds.
+    ///
+    /// # Errors
+    /// A [`Failure`] of the set-up.
+    pub fn run_with(trial: &Trial, session: &Session, control: &Arc<Ledger>) -> Result<TrialRecord, Failure> {
+        let fleet = Workers::start(trial, control)?;
+        match &trial.workload {
+            Workload::Tcp(workload) => drive::run::<ZokioStack, _>(fleet, control, trial, workload, session),
+            Workload::Sleep(workload) => sleep::run::<ZokioStack, _>(fleet, control, trial, workload, session),
+        }
+    }
+}
+
+impl Subject for Zokio {
+    fn describe(&self) -> SubjectDescription {
+        let workloads = ["tcp", "sleep"].map(String::from).to_vec();
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        SubjectDescription { name: "zokio".into(), version, build: super::build_info(), workloads }
+    }
+
+    fn run(&self, trial: &Trial, session: &Session) -> Result<TrialRecord, Failure> {
+        Self::run_with(trial, session, &Arc::new(Ledger::default()))
+    }
+}

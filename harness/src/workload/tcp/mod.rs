@@ -7,6 +7,9 @@
 //! | `churn` | connect, several requests and responses, close | `connections_per_s` |
 //! | `stream` | one write of `request` bytes that the receiver has read and checked | `bytes_per_s` |
 
+pub mod chunk;
+pub mod payload;
+
 use serde::{Deserialize, Serialize};
 
 /// The table `[scenario.tcp]`, as the subject gets it.

@@ -14,7 +14,6 @@ use crate::driver::cell::CellRef;
 use crate::driver::core::Sink;
 use crate::driver::local::CANCELLED;
 use crate::driver::remote::{Letter, Remote};
-use crate::driver::waking::Waking;
 use crate::op::{Interest, Registrar, Registration, SharedSocket};
 
 /// See the module page.
@@ -52,7 +51,7 @@ impl Source {
 
 impl Registrar for Remote {
     fn deregister(&self, socket: &Socket, token: usize) {
-        if let Waking::Poll(selector) = self.waking() {
+        if let Some(selector) = self.waking().selector() {
             selector.delete(socket);
         }
         // A closed driver needs not be told.
@@ -67,9 +66,7 @@ fn is_by(registration: &Registration, registrar: &Arc<Remote>) -> bool {
 
 impl PollCore {
     pub(in crate::driver) fn new(remote: Arc<Remote>) -> Self {
-        #[cfg_attr(not(target_os = "linux"), expect(irrefutable_let_patterns, reason = "the only way of waking there"))]
-        let Waking::Poll(selector) = remote.waking() else { unreachable!("a polling driver is woken by its selector") };
-        let selector = selector.clone();
+        let selector = remote.waking().selector().expect("a polling driver is woken by its selector").clone();
         Self {
             remote,
             events: selector.events(),

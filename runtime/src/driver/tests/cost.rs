@@ -1,5 +1,7 @@
 //! What an operation costs in our own code: `cargo test --release -p zokio cost -- --ignored --nocapture`.
 
+#![expect(unsafe_code, reason = "a bare ring to compare with")]
+
 use std::pin::Pin;
 use std::task::{Context, Waker};
 use std::time::Instant;
@@ -33,12 +35,35 @@ fn nop_ns(batch: usize, rounds: usize) -> f64 {
     })
 }
 
+/// The same without us: entries straight into a ring with the same flags.
+fn bare_nop_ns(batch: usize, rounds: usize) -> f64 {
+    let mut builder = io_uring::IoUring::builder();
+    builder.setup_single_issuer().setup_defer_taskrun().setup_taskrun_flag().setup_submit_all();
+    let mut ring: io_uring::IoUring = builder.build(1024).expect("a ring");
+    let start = Instant::now();
+    for _ in 0..rounds {
+        for index in 0..batch {
+            let entry = io_uring::opcode::Nop::new().build().user_data(index as u64);
+            // SAFETY: a NOP points nowhere.
+            unsafe { ring.submission().push(&entry) }.expect("room");
+        }
+        ring.submit_and_wait(batch).expect("an enter");
+        assert_eq!(ring.completion().count(), batch);
+    }
+    start.elapsed().as_nanos() as f64 / (batch * rounds) as f64
+}
+
 #[test]
 #[ignore = "a measurement: wants a release build and a quiet machine"]
 fn a_nop_through_the_ring() {
     for batch in [1, 8, 32, 256] {
-        let ns = (0..5).map(|_| nop_ns(batch, 200_000 / batch)).fold(f64::INFINITY, f64::min);
-        println!("batch {batch:3}: {ns:.1} ns a NOP, kernel included");
-        assert!(ns < 10_000.0);
+        // In turns, and the best of many: what disturbs one disturbs the other.
+        let [mut ours, mut bare] = [f64::INFINITY; 2];
+        for _ in 0..20 {
+            ours = ours.min(nop_ns(batch, 50_000 / batch));
+            bare = bare.min(bare_nop_ns(batch, 50_000 / batch));
+        }
+        println!("batch {batch:3}: {ours:.1} ns a NOP, {bare:.1} of them without us");
+        assert!(ours - bare < 1_000.0, "our own code takes more than a microsecond");
     }
 }

@@ -1,0 +1,200 @@
+//! One trial of an asynchronous subject, from listeners to record; generic over the runtime.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use zokio_report::schema::journal::Failure;
+use zokio_report::schema::record::{CpuTime, TrialRecord};
+
+use super::coordinate::{self, PhaseReport};
+use super::exchange::{self, Site};
+use super::stack::{Fleet, FleetReport, Stack};
+use super::{endpoint, stream};
+use crate::load::closed::Control;
+use crate::load::{ClosedLoad, Load};
+use crate::measure::tally::{Ledger, Tally};
+use crate::measure::{cpu, recorder, stamp};
+use crate::subject::protocol::{Role, Trial};
+use crate::subject::serve::Session;
+use crate::workload::tcp::payload::Payload;
+use crate::workload::tcp::{TcpMode, TcpWorkload};
+
+/// Connecting all users must not take longer.
+pub const SETUP_LIMIT: Duration = Duration::from_secs(20);
+
+/// The closed loop of a trial; for `stream`, its connections are its users.
+pub fn users(trial: &Trial, workload: &TcpWorkload) -> u32 {
+    let Load::Closed(ClosedLoad { users }) = &trial.load;
+    if workload.mode == TcpMode::Stream { workload.connections.max(1) } else { (*users).max(1) }
+}
+
+/// What the bodies of this trial share.
+///
+/// # Errors
+/// Class `bad-request`.
+pub fn site(trial: &Trial, workload: &TcpWorkload, control: &Arc<Ledger>) -> Result<Site, Failure> {
+    Ok(Site {
+        control: Arc::clone(control),
+        workload: workload.clone(),
+        payload: Payload::new(workload, trial.seed),
+        sources: endpoint::sources(trial)?,
+        is_server: trial.role == Role::Server,
+    })
+}
+
+/// Runs the trial on a fleet of workers.
+///
+/// # Errors
+/// A [`Failure`] of the set-up; errors of single operations are counted instead.
+pub fn run<S: Stack, F: Fleet>(
+    fleet: F,
+    control: &Arc<Ledger>,
+    trial: &Trial,
+    workload: &TcpWorkload,
+    session: &Session,
+) -> Result<TrialRecord, Failure> {
+    let outcome = drive::<S, F>(&fleet, control, trial, workload, session);
+    // Whatever happened, the workers end before the process answers: their tasks hold the sockets.
+    let report = fleet.shut_down();
+    let (phases, wanted) = outcome?;
+    let mut record = assemble(control, &phases, trial, report);
+    record.counters.insert("connections_wanted".into(), wanted);
+    Ok(record)
+}
+
+fn drive<S: Stack, F: Fleet>(
+    fleet: &F,
+    control: &Arc<Ledger>,
+    trial: &Trial,
+    workload: &TcpWorkload,
+    session: &Session,
+) -> Result<(PhaseReport, u64), Failure> {
+    let site = Arc::new(site(trial, workload, control)?);
+    let users = users(trial, workload);
+    if trial.role == Role::Client && workload.mode == TcpMode::Stream {
+        return Err(unsupported("a stream is measured at its receiver: use the roles both or server"));
+    }
+    let addresses = match trial.role {
+        Role::Both | Role::Server => listen::<S, F>(fleet, &site, trial, users)?,
+        Role::Client => endpoint::connect_addresses(trial)?,
+    };
+    if trial.role == Role::Server {
+        session.ready(&addresses);
+        return Ok((serve_until_end(control, session), 0));
+    }
+    for number in 0..users {
+        let worker = number as usize % fleet.workers();
+        let address = addresses[if trial.role == Role::Both { worker } else { number as usize % addresses.len() }];
+        let site = Arc::clone(&site);
+        match workload.mode {
+            TcpMode::Stream => fleet.spawn_on(worker, stream::send::<S>(site, number, address)),
+            TcpMode::Rr | TcpMode::Crr | TcpMode::Churn => fleet.spawn_on(worker, exchange::user::<S>(site, number, address)),
+        }
+    }
+    control.wait_ready(u64::from(users), SETUP_LIMIT)?;
+    session.ready(if trial.role == Role::Both { &addresses } else { &[] });
+    Ok((coordinate::run_phases(control, &trial.phases, session)?, u64::from(users)))
+}
+
+/// A trial this subject cannot run.
+pub fn unsupported(message: &str) -> Failure {
+    Failure { class: "unsupported".into(), message: message.into() }
+}
+
+/// One listener per worker, made by the worker itself.
+fn listen<S: Stack, F: Fleet>(fleet: &F, site: &Arc<Site>, trial: &Trial, users: u32) -> Result<Vec<SocketAddr>, Failure> {
+    let wanted = endpoint::listen_addresses(trial, fleet.workers())?;
+    let (sender, receiver) = mpsc::channel();
+    let backlog = endpoint::backlog(users);
+    for (worker, address) in wanted.iter().copied().enumerate() {
+        let (site, sender) = (Arc::clone(site), sender.clone());
+        fleet.spawn_on(worker, async move {
+            match S::listen(address, backlog, site.workload.nodelay) {
+                Ok((listener, bound)) => {
+                    let _ = sender.send((worker, Ok(bound)));
+                    drop(sender);
+                    exchange::accept_loop::<S>(listener, site).await;
+                }
+                Err(error) => {
+                    let _ = sender.send((worker, Err(endpoint::listen_failure(address, &error))));
+                }
+            }
+        });
+    }
+    drop(sender);
+    let mut outcomes = Vec::with_capacity(wanted.len());
+    for _ in &wanted {
+        outcomes.push(receiver.recv_timeout(SETUP_LIMIT).map_err(|_| endpoint_timeout())?);
+    }
+    // The first worker's failure is the one told: the address the user gave.
+    outcomes.sort_by_key(|(worker, _)| *worker);
+    outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+}
+
+fn endpoint_timeout() -> Failure {
+    Failure { class: "setup-timeout".into(), message: format!("a worker did not listen within {SETUP_LIMIT:?}") }
+}
+
+/// A server's whole life is its window: it cannot know the client's. CPU and operations cover the same time, so their ratio holds.
+pub fn serve_until_end(control: &Control, session: &Session) -> PhaseReport {
+    let cpu_before = cpu::process_cpu_ns();
+    let start = stamp::now_ns();
+    control.measure(0);
+    while !session.wait_for_end(Duration::from_millis(500)) {}
+    let deadline = stamp::now_ns() + 1_000_000_000;
+    while control.accepted_open() > 0 && stamp::now_ns() < deadline {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let elapsed_ns = stamp::now_ns() - start;
+    let cpu_ns = cpu::process_cpu_ns().zip(cpu_before).map(|(after, before)| after.saturating_sub(before));
+    control.stop();
+    PhaseReport { elapsed_ns, slices_ns: vec![elapsed_ns], cpu_ns, ..PhaseReport::default() }
+}
+
+/// The record of a trial whose threads have all ended.
+pub fn assemble(control: &Ledger, phases: &PhaseReport, trial: &Trial, fleet: FleetReport) -> TrialRecord {
+    let mut tally = Tally::of(control.take_threads());
+    for worker in &mut tally.workers {
+        worker.polls = fleet.polls.get(&worker.thread_id).copied();
+    }
+    let mut counters = fleet.counters;
+    counters.insert("connections_opened".into(), tally.sum.opened);
+    counters.insert("connections_accepted".into(), tally.sum.accepted);
+    counters.insert("operations_ever".into(), tally.sum.ok_ever);
+    // Only a hand-written loop knows its calls.
+    if tally.sum.syscalls > 0 {
+        counters.insert("syscalls_measured".into(), tally.sum.syscalls);
+    }
+    for ((class, errno), count) in &tally.sum.errnos {
+        counters.insert(format!("errno_{}_{errno}", class.name()), *count);
+    }
+    let cpu_ns = match trial.role {
+        Role::Both => CpuTime { total: phases.cpu_ns, ..CpuTime::default() },
+        Role::Client => CpuTime { client: phases.cpu_ns, ..CpuTime::default() },
+        Role::Server => CpuTime { server: phases.cpu_ns, ..CpuTime::default() },
+    };
+    let batches = phases.slices_ns.iter().zip(tally.sum.slice_ok).map(|(&nanoseconds, operations)| (operations, nanoseconds)).collect();
+    TrialRecord {
+        id: Some(trial.id.clone()),
+        elapsed_ns: phases.elapsed_ns,
+        work: tally.work(phases.in_flight_at_end),
+        batches,
+        histograms: tally.histograms(),
+        cpu_ns,
+        counters,
+        driver: fleet.driver,
+        driver_reason: fleet.driver_reason,
+        config: fleet.config,
+        warmup: (trial.role != Role::Server).then(|| phases.warmup.clone()),
+        workers: tally.workers,
+    }
+}
+
+/// Makes every worker's recorder, so that a worker shows in the record even when no operation ends on it.
+pub fn install_recorders<F: Fleet>(fleet: &F, control: &Arc<Ledger>) {
+    for worker in 0..fleet.workers() {
+        let control = Arc::clone(control);
+        fleet.spawn_on(worker, async move { recorder::install(&control) });
+    }
+}

@@ -1,0 +1,276 @@
+//! Which loop a trial gets, and the threads it runs on.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::json;
+use zokio_report::schema::journal::Failure;
+use zokio_report::schema::record::TrialRecord;
+
+use super::ring_loop::{Assignment, RingLoop};
+use super::sockets::BLOCKING_BYTES_MAX;
+use super::{crr, epoll, ring, ring_crr, rr, sleep, stream};
+use crate::load::closed::Control;
+use crate::measure::cpu;
+use crate::measure::tally::Ledger;
+use crate::subject::body::coordinate::{self, PhaseReport};
+use crate::subject::body::drive::{self, SETUP_LIMIT};
+use crate::subject::body::exchange::Site;
+use crate::subject::body::stack::FleetReport;
+use crate::subject::body::{endpoint, sleep as sleep_body};
+use crate::subject::protocol::{Role, Trial};
+use crate::subject::serve::Session;
+use crate::subject::{not_pinned, worker_cpus};
+use crate::workload::Workload;
+use crate::workload::tcp::{TcpMode, TcpWorkload};
+
+/// The loops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Variant {
+    /// A thread holds both ends, no wait.
+    BareSyscalls,
+    /// Raw ring, linked send → receive, direct descriptors.
+    RingLinked,
+    /// Raw ring, a whole connection as one linked chain.
+    RingChain,
+    /// Edge-triggered epoll.
+    Epoll,
+    /// The system's sleep.
+    Nanosleep,
+}
+
+impl Variant {
+    /// The name in `config.variant`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BareSyscalls => "bare-syscalls",
+            Self::RingLinked => "ring-linked",
+            Self::RingChain => "ring-chain",
+            Self::Epoll => "epoll",
+            Self::Nanosleep => "nanosleep",
+        }
+    }
+
+    fn driver(self) -> &'static str {
+        match self {
+            Self::BareSyscalls | Self::Nanosleep => "none",
+            Self::RingLinked | Self::RingChain => "io_uring",
+            Self::Epoll => "epoll",
+        }
+    }
+}
+
+/// What the kernel's ring can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RingSupport {
+    /// Refused.
+    None,
+    /// Linked operations on connected sockets.
+    Linked,
+    /// Sockets, options and connections as links too.
+    Chained,
+}
+
+/// The loop of a TCP case; fixed by the case alone, except where io_uring is refused. `len_max` is its longest message.
+pub fn choose(workload: &TcpWorkload, role: Role, users: u32, len_max: usize, ring: RingSupport) -> Variant {
+    let has_ring = ring >= RingSupport::Linked;
+    let is_alone = role == Role::Both && len_max <= BLOCKING_BYTES_MAX;
+    match workload.mode {
+        TcpMode::Stream if role == Role::Both => Variant::BareSyscalls,
+        TcpMode::Stream => Variant::Epoll,
+        TcpMode::Rr if is_alone && users == 1 => Variant::BareSyscalls,
+        TcpMode::Rr if has_ring => Variant::RingLinked,
+        TcpMode::Crr | TcpMode::Churn if role == Role::Server && has_ring => Variant::RingLinked,
+        TcpMode::Crr if is_alone && ring == RingSupport::Chained && workload.operations_per_connection <= 1 => Variant::RingChain,
+        TcpMode::Rr | TcpMode::Crr | TcpMode::Churn if is_alone => Variant::BareSyscalls,
+        TcpMode::Rr | TcpMode::Crr | TcpMode::Churn => Variant::Epoll,
+    }
+}
+
+/// Runs a trial.
+///
+/// # Errors
+/// A [`Failure`] of the set-up.
+pub fn run(trial: &Trial, session: &Session, control: &Arc<Ledger>) -> Result<TrialRecord, Failure> {
+    run_unless(ring::refusal(), trial, session, control)
+}
+
+/// Runs a trial as where io_uring is refused for this reason.
+///
+/// # Errors
+/// A [`Failure`] of the set-up.
+pub fn run_unless(refusal: Option<String>, trial: &Trial, session: &Session, control: &Arc<Ledger>) -> Result<TrialRecord, Failure> {
+    match &trial.workload {
+        Workload::Tcp(workload) => run_tcp(refusal, trial, session, control, workload),
+        Workload::Sleep(workload) => {
+            let users = sleep_body::users(trial);
+            let cpus = worker_cpus(trial);
+            let count = u32::try_from(cpus.len()).unwrap_or(u32::MAX);
+            let (phases, ()) = with_threads(
+                control,
+                &cpus,
+                |worker| {
+                    let worker = u32::try_from(worker).unwrap_or(0);
+                    sleep::run(control, users / count + u32::from(worker < users % count), workload.duration_ns);
+                    Ok(())
+                },
+                || {
+                    control.wait_ready(u64::from(users), SETUP_LIMIT)?;
+                    session.ready(&[]);
+                    Ok((coordinate::run_phases(control, &trial.phases, session)?, ()))
+                },
+            )?;
+            Ok(drive::assemble(control, &phases, trial, report(Variant::Nanosleep, None, &[])))
+        }
+    }
+}
+
+fn run_tcp(
+    refusal: Option<String>,
+    trial: &Trial,
+    session: &Session,
+    control: &Arc<Ledger>,
+    workload: &TcpWorkload,
+) -> Result<TrialRecord, Failure> {
+    let cpus = worker_cpus(trial);
+    let users = drive::users(trial, workload);
+    let site = Arc::new(drive::site(trial, workload, control)?);
+    if workload.mode == TcpMode::Stream && trial.role != Role::Both {
+        return Err(drive::unsupported("the ceiling runs streams with both ends in one thread: use the role both"));
+    }
+    let ring = match refusal {
+        Some(_) => RingSupport::None,
+        None if workload.mode == TcpMode::Crr && !ring_crr::is_supported() => RingSupport::Linked,
+        None => RingSupport::Chained,
+    };
+    let variant = choose(workload, trial.role, users, site.payload.len_max(), ring);
+    let listeners = if trial.role == Role::Client { Vec::new() } else { listeners(trial, &cpus, users, workload.nodelay)? };
+    let own: Vec<SocketAddr> = listeners
+        .iter()
+        .map(TcpListener::local_addr)
+        .collect::<Result<_, _>>()
+        .map_err(|error| endpoint::setup_failure("listen", "cannot read a listener's address", &error))?;
+    let targets = if trial.role == Role::Client { endpoint::connect_addresses(trial)? } else { own.clone() };
+    let shares = shares(trial.role, users, cpus.len(), &targets);
+
+    let body = |worker: usize| {
+        let listener = listeners.get(worker);
+        match (variant, listener) {
+            (Variant::BareSyscalls, Some(listener)) => match workload.mode {
+                TcpMode::Rr => rr::run(&site, &shares[worker], listener),
+                TcpMode::Stream => stream::run(&site, &shares[worker], listener),
+                TcpMode::Crr | TcpMode::Churn => {
+                    crr::run(&site, &shares[worker], listener);
+                    Ok(())
+                }
+            },
+            (Variant::RingChain, Some(listener)) => {
+                let drain = Duration::from_millis(trial.phases.drain_ms);
+                ring_crr::run(&site, &shares[worker], listener, drain).map_err(|error| ring_failure(&error))
+            }
+            (Variant::RingLinked, _) => run_ring(&site, assignment(trial, users, &shares[worker], listener)?),
+            _ => epoll::run(&site, assignment(trial, users, &shares[worker], listener)?),
+        }
+    };
+    let (phases, wanted) = with_threads(control, &cpus, body, || {
+        if trial.role == Role::Server {
+            session.ready(&own);
+            return Ok((drive::serve_until_end(control, session), 0));
+        }
+        control.wait_ready(u64::from(users), SETUP_LIMIT)?;
+        session.ready(&own);
+        Ok((coordinate::run_phases(control, &trial.phases, session)?, u64::from(users)))
+    })?;
+
+    let reason = refusal.filter(|_| variant != choose(workload, trial.role, users, site.payload.len_max(), RingSupport::Chained));
+    let mut record = drive::assemble(control, &phases, trial, report(variant, reason, &cpus));
+    record.counters.insert("connections_wanted".into(), wanted);
+    Ok(record)
+}
+
+fn listeners(trial: &Trial, cpus: &[u32], users: u32, nodelay: bool) -> Result<Vec<TcpListener>, Failure> {
+    let listen =
+        |address| endpoint::listen(address, endpoint::backlog(users), nodelay).map_err(|error| endpoint::listen_failure(address, &error));
+    endpoint::listen_addresses(trial, cpus.len())?.into_iter().map(listen).collect()
+}
+
+/// The users of each worker and where they connect: together to their own worker's port, apart to all in turn.
+fn shares(role: Role, users: u32, workers: usize, targets: &[SocketAddr]) -> Vec<Vec<(u32, SocketAddr)>> {
+    let mut shares = vec![Vec::new(); workers];
+    if role != Role::Server {
+        for number in 0..users {
+            let worker = number as usize % workers;
+            let target = if role == Role::Both { worker } else { number as usize % targets.len() };
+            shares[worker].push((number, targets[target]));
+        }
+    }
+    shares
+}
+
+fn assignment(trial: &Trial, users: u32, share: &[(u32, SocketAddr)], listener: Option<&TcpListener>) -> Result<Assignment, Failure> {
+    // A server's users may all meet on one worker; connections that are closing take a slot for a moment longer.
+    let most = if trial.role == Role::Server { users } else { u32::try_from(share.len()).unwrap_or(users) };
+    let listener = listener.map(TcpListener::try_clone).transpose();
+    let listener = listener.map_err(|error| endpoint::setup_failure("listen", "cannot share a listener", &error))?;
+    Ok(Assignment {
+        users: share.to_vec(),
+        listener: listener.map(|listener| (listener, most.saturating_mul(2).saturating_add(64))),
+        drain: Duration::from_millis(trial.phases.drain_ms),
+    })
+}
+
+fn run_ring(site: &Arc<Site>, assignment: Assignment) -> Result<(), Failure> {
+    let users = assignment.users.len();
+    let mut done = Vec::new();
+    let mut ring = RingLoop::new(site, assignment).map_err(|error| ring_failure(&error))?;
+    ring.settle(&mut done).map_err(|error| ring_failure(&error))?;
+    for _ in 0..users {
+        site.control.user_ready();
+    }
+    if users > 0 {
+        site.control.gate().wait_thread();
+    }
+    ring.run(&mut done).map_err(|error| ring_failure(&error))
+}
+
+fn ring_failure(error: &std::io::Error) -> Failure {
+    endpoint::setup_failure("io_uring", "the ring of a worker failed", error)
+}
+
+/// Runs `body` on a pinned thread per CPU and `coordinate` here; a failure of any thread ends all.
+fn with_threads<T>(
+    control: &Control,
+    cpus: &[u32],
+    body: impl Fn(usize) -> Result<(), Failure> + Sync,
+    coordinate: impl FnOnce() -> Result<(PhaseReport, T), Failure>,
+) -> Result<(PhaseReport, T), Failure> {
+    let body = &body;
+    let outcome = thread::scope(|scope| {
+        for (worker, &cpu) in cpus.iter().enumerate() {
+            let run = move || {
+                let pinned = cpu::pin_thread(cpu).map_err(|error| not_pinned(cpu, &error));
+                if let Err(failure) = pinned.and_then(|()| body(worker)) {
+                    control.fail(failure);
+                }
+            };
+            let started = thread::Builder::new().name(format!("ceiling-{cpu}")).spawn_scoped(scope, run);
+            if let Err(error) = started {
+                control.fail(Failure { class: "threads".into(), message: format!("cannot start a worker: {error}") });
+            }
+        }
+        let outcome = coordinate();
+        // Lets every thread go that still waits or runs.
+        control.stop();
+        control.gate().open();
+        outcome
+    });
+    control.check()?;
+    outcome
+}
+
+fn report(variant: Variant, reason: Option<String>, cpus: &[u32]) -> FleetReport {
+    let config = [("variant".to_owned(), json!(variant.name())), ("pinned_cpus".to_owned(), json!(cpus))].into_iter().collect();
+    FleetReport { driver: variant.driver().into(), driver_reason: reason, config, ..FleetReport::default() }
+}

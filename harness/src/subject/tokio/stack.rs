@@ -1,0 +1,71 @@
+//! The I/O calls of tokio.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+use crate::subject::body::endpoint;
+use crate::subject::body::stack::{Lent, Stack};
+
+/// Tokio's own sockets, timer and spawn.
+#[derive(Clone, Copy, Debug)]
+pub struct TokioStack;
+
+impl Stack for TokioStack {
+    type Stream = TcpStream;
+    type Listener = TcpListener;
+
+    fn listen(address: SocketAddr, backlog: u32, nodelay: bool) -> io::Result<(TcpListener, SocketAddr)> {
+        let socket = socket(address)?;
+        endpoint::prepare_listener(&socket, nodelay)?;
+        socket.bind(address)?;
+        let listener = socket.listen(backlog)?;
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
+    }
+
+    async fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+        Ok(listener.accept().await?.0)
+    }
+
+    async fn connect(address: SocketAddr, source: Option<SocketAddr>, nodelay: bool) -> io::Result<TcpStream> {
+        let socket = socket(address)?;
+        if nodelay {
+            socket.set_nodelay(true)?;
+        }
+        if let Some(source) = source {
+            endpoint::prepare_source(&socket)?;
+            socket.bind(source)?;
+        }
+        socket.connect(address).await
+    }
+
+    async fn read(stream: &mut TcpStream, mut buffer: Vec<u8>, from: usize) -> Lent<usize> {
+        let result = stream.read(&mut buffer[from..]).await;
+        (result, buffer)
+    }
+
+    async fn write_all(stream: &mut TcpStream, buffer: Vec<u8>, len: usize) -> Lent<()> {
+        let result = stream.write_all(&buffer[..len]).await;
+        (result, buffer)
+    }
+
+    async fn close(stream: TcpStream) {
+        drop(stream);
+    }
+
+    async fn sleep(duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+
+    fn spawn(future: impl Future<Output = ()> + Send + 'static) {
+        tokio::spawn(future);
+    }
+}
+
+fn socket(address: SocketAddr) -> io::Result<TcpSocket> {
+    if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }
+}

@@ -1,0 +1,72 @@
+//! The I/O calls of zokio.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use zokio::buf::IoBuf as _;
+use zokio::net::{TcpListener, TcpSocket, TcpStream};
+
+use crate::subject::body::endpoint;
+use crate::subject::body::stack::{Lent, Stack};
+
+/// zokio's own sockets, timer and spawn.
+#[derive(Clone, Copy, Debug)]
+pub struct ZokioStack;
+
+impl Stack for ZokioStack {
+    type Stream = TcpStream;
+    type Listener = TcpListener;
+
+    fn listen(address: SocketAddr, backlog: u32, nodelay: bool) -> io::Result<(TcpListener, SocketAddr)> {
+        let socket = socket(address)?;
+        endpoint::prepare_listener(&socket, nodelay)?;
+        socket.bind(address)?;
+        let listener = socket.listen(backlog)?;
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
+    }
+
+    async fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+        Ok(listener.accept().await?.0)
+    }
+
+    async fn connect(address: SocketAddr, source: Option<SocketAddr>, nodelay: bool) -> io::Result<TcpStream> {
+        let socket = socket(address)?;
+        if nodelay {
+            socket.set_nodelay(true)?;
+        }
+        if let Some(source) = source {
+            endpoint::prepare_source(&socket)?;
+            socket.bind(source)?;
+        }
+        socket.connect(address).await
+    }
+
+    async fn read(stream: &mut TcpStream, buffer: Vec<u8>, from: usize) -> Lent<usize> {
+        let (result, part) = stream.read(buffer.slice(from..)).await;
+        (result, part.into_inner())
+    }
+
+    async fn write_all(stream: &mut TcpStream, buffer: Vec<u8>, len: usize) -> Lent<()> {
+        let (result, part) = stream.write_all(buffer.slice(..len)).await;
+        (result.map(drop), part.into_inner())
+    }
+
+    async fn close(stream: TcpStream) {
+        // An error of close(2) on a socket whose data is all read says nothing about the work.
+        let _ = stream.close().await;
+    }
+
+    async fn sleep(duration: Duration) {
+        zokio::time::sleep(duration).await;
+    }
+
+    fn spawn(future: impl Future<Output = ()> + Send + 'static) {
+        drop(zokio::spawn(future));
+    }
+}
+
+fn socket(address: SocketAddr) -> io::Result<TcpSocket> {
+    if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }
+}
