@@ -104,7 +104,9 @@ fn in_a_namespace_of_its_own_the_kernel_counts_the_same_connections() {
     }
     let arguments = ["run", "crr.toml", "--subject", "tokio", "--trials", "1", "--out", "out"];
     let shell = "unshare -n sh -c 'ip link set lo up && exec \"$0\" \"$@\"' \"$0\" \"$@\"";
-    Outcome::of(tale.below(shell, &arguments).output().expect("a shell")).exits(0);
+    // A busy machine may make the row invalid; what the kernel counted is counted all the same.
+    let outcome = Outcome::of(tale.below(shell, &arguments).output().expect("a shell"));
+    assert!(matches!(outcome.code, Some(0 | 5)), "{}", outcome.stderr);
     let journal = std::fs::read_to_string(tale.path("out/records.jsonl")).expect("the journal");
     let lines = journal.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
     let trial = lines.map(|line| line["trial"].clone()).find(|trial| trial["counted"] == true).expect("a trial");

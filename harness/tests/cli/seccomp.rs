@@ -55,7 +55,9 @@ fn a_run_goes_on_without_io_uring_and_says_so() {
     let subjects: Vec<&str> = description["subjects"].as_array().expect("subjects").iter().filter_map(|one| one["name"].as_str()).collect();
     let arguments = ["run", "rr.toml", "--subject", &subjects.join(","), "--trials", "2", "--out", "out"];
     let output = without_io_uring(&mut tale.command(&arguments)).output().expect("zokio-bench starts");
-    Outcome::of(output).exits(0);
+    // A busy machine may make a row invalid; who drove the I/O is told all the same.
+    let outcome = Outcome::of(output);
+    assert!(matches!(outcome.code, Some(0 | 5)), "{}", outcome.stderr);
     let result = tale.result("out");
     for subject in subjects {
         let row = row(&result, subject);
