@@ -96,6 +96,10 @@ impl Run<'_> {
                 written.push(trial);
             }
         }
+        let repeated = written.iter().filter(|trial| !trial.counted).count();
+        if repeated > 0 {
+            progress.note(&format!("note: the core state flipped during {repeated} trials; they were repeated and do not count"));
+        }
         progress.clear();
         let interrupted = self.interrupt.is_raised();
         let end = RunEnd { complete: !interrupted, interrupted, duration_s: started.elapsed().as_secs_f64() };
@@ -115,11 +119,6 @@ impl Run<'_> {
             if attempts.last().is_some_and(|trial| trial.counted) {
                 break;
             }
-            progress.note(&format!(
-                "note: {}: the core state flipped during a trial of {}; it is repeated",
-                name(position),
-                position.planned.subject
-            ));
         }
         // An interruption between attempts leaves the last one counted: it is a whole trial.
         if let Some(last) = attempts.last_mut() {
