@@ -1,6 +1,12 @@
-//! One file per subcommand: glue between the parts, no logic of its own.
+//! One file per subcommand: glue between what was asked for and the parts that do it, no logic of its own.
 
+pub mod arguments;
+pub mod baseline;
 pub mod check;
 pub mod host;
 pub mod list;
+pub mod report;
+pub mod run;
 pub mod schema;
+pub mod subjects;
+pub mod write;

@@ -31,3 +31,8 @@ pub fn build_info() -> BuildInfo {
 pub(crate) fn not_pinned(cpu: u32, error: &std::io::Error) -> Failure {
     Failure { class: "affinity".into(), message: format!("cannot pin a worker to CPU {cpu}: {error}") }
 }
+
+/// The subjects of this executable, in the order of comparison.
+pub fn registry() -> Vec<&'static dyn serve::Subject> {
+    vec![&zokio::Zokio, &tokio::Tokio, &tokio::TokioCt, &ceiling::Ceiling]
+}

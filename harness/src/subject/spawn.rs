@@ -1,1 +1,0 @@
-//! Outside a trial: start, time out, kill, collect.

@@ -1,0 +1,9 @@
+//! The command line end to end: usage, faults of subjects, faults of the host, interruptions.
+#![cfg(target_os = "linux")]
+
+mod faults;
+mod host;
+mod interrupted;
+mod seccomp;
+mod tale;
+mod usage;
