@@ -66,7 +66,7 @@ fn main() -> ExitCode {
             let times = times.map(|payload| tally::decode(payload).expect("our own histogram"));
             let quantile = |at: f64| times.as_ref().map_or(0, |times| times.value_at_quantile(at)) as f64 / 1e3;
             println!(
-                "{subject} {mode} {users}: {:.0} op/s, {:.0} ns CPU/op, p50 {:.1} us, p99 {:.1} us, {:.0} MB/s, {} workers, {:?}, errors {:?}, {}",
+                "{subject} {mode} {users}: {:.0} op/s, {:.0} ns CPU/op, p50 {:.1} us, p99 {:.1} us, {:.0} MB/s, {} workers, {:?}, errors {:?}, {}, {:?}",
                 ok * 1e9 / record.elapsed_ns as f64,
                 record.cpu_ns.total.unwrap_or(0) as f64 / ok,
                 quantile(0.5),
@@ -76,6 +76,7 @@ fn main() -> ExitCode {
                 record.config.get("variant").or_else(|| record.config.get("flavor")).map(ToString::to_string),
                 record.work.errors,
                 record.driver,
+                record.counters,
             );
             ExitCode::SUCCESS
         }

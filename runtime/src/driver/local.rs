@@ -14,7 +14,7 @@ use std::task::Waker;
 use super::cell::{self, CellRef};
 use super::core::{Core, Sink};
 use super::remote::{Letter, Remote};
-use super::report::DriverReport;
+use super::report::{DriverKind, DriverReport};
 use super::state::Abandoned;
 use super::{Wait, submission};
 use crate::op::Operation;
@@ -68,6 +68,17 @@ impl LocalDriver {
 
     pub(super) fn report(&self) -> &DriverReport {
         &self.0.report
+    }
+
+    /// Whether this is a ring: a poller registers a socket with every driver that waits for it.
+    #[inline]
+    pub(super) fn is_ring(&self) -> bool {
+        self.0.report.kind == DriverKind::IoUring
+    }
+
+    /// The half of this driver that other threads use.
+    pub(super) fn remote(&self) -> &Arc<Remote> {
+        &self.0.remote
     }
 
     /// Starts `operation`; `waker` is woken when it has completed.

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::cell::{CellRef, OpCell};
 use super::context::{self, Current};
-use super::local::Started;
+use super::local::{LocalDriver, Started};
 use super::remote::{Letter, Remote};
 use super::state::Abandoned;
 use crate::op::{self, Operation};
@@ -43,7 +43,7 @@ impl<O: Operation> Submission<O> {
     #[inline]
     fn start(&mut self, operation: O, waker: &Waker) -> Poll<O::Output> {
         let started = context::with(|current| match current {
-            Current::Local(driver) => driver.start(operation, waker),
+            Current::Local(driver) => start_local(driver, operation, waker),
             Current::Remote(remote) => start_foreign(remote, operation, waker),
             Current::None => Started::Refused(operation),
         });
@@ -55,6 +55,31 @@ impl<O: Operation> Submission<O> {
             Started::Ready(operation, result) => Poll::Ready(operation.complete(op::from_raw(result))),
             Started::Refused(operation) => Poll::Ready(operation.complete(Err(refusal()))),
         }
+    }
+}
+
+/// Starts an operation on this thread's driver, or sends it to the home of its socket.
+#[inline]
+fn start_local<O: Operation>(driver: &LocalDriver, operation: O, waker: &Waker) -> Started<O> {
+    if driver.is_ring()
+        && let Some(home) = operation.socket().and_then(|socket| socket.home_elsewhere(driver.remote()))
+    {
+        return start_at_home(driver, &home, operation, waker);
+    }
+    driver.start(operation, waker)
+}
+
+#[cold]
+fn start_at_home<O: Operation>(driver: &LocalDriver, home: &Arc<Remote>, operation: O, waker: &Waker) -> Started<O> {
+    match start_foreign(home, operation, waker) {
+        // The home is gone, with the runtime it belonged to: the socket lives here from now on.
+        Started::Refused(operation) => {
+            if let Some(socket) = operation.socket() {
+                socket.move_home(driver.remote());
+            }
+            driver.start(operation, waker)
+        }
+        started => started,
     }
 }
 

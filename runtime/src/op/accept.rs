@@ -70,7 +70,7 @@ impl Operation for Accept {
         let fd = result?;
         // SAFETY: accept made this descriptor for us; the result is completed once, so nobody else owns it.
         let socket = unsafe { socket2::Socket::from_raw_fd(fd as libc::c_int) };
-        Ok((SharedSocket::new(socket, self.mode), self.peer.to_std()?))
+        Ok((SharedSocket::new(socket, self.mode).at_home_of(&self.listener), self.peer.to_std()?))
     }
 }
 
@@ -96,6 +96,6 @@ impl Operation for Accept {
     fn complete(self, result: io::Result<u32>) -> Self::Output {
         result?;
         let (socket, peer) = self.accepted.expect("a successful attempt leaves the socket");
-        Ok((SharedSocket::new(socket, self.mode), peer))
+        Ok((SharedSocket::new(socket, self.mode).at_home_of(&self.listener), peer))
     }
 }

@@ -1,10 +1,12 @@
 //! A socket shared by its handle and by its operations in flight: closed when the last of them is done.
 
 use std::io;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use socket2::Socket;
+
+use crate::driver::Remote;
 
 /// How the descriptor treats a call that cannot go on.
 ///
@@ -45,12 +47,78 @@ struct Inner {
     mode: AtomicU8,
     /// One for each polling driver that ever had to wait for this socket; empty under io_uring.
     registrations: Mutex<Vec<Registration>>,
+    home: Home,
 }
 
+/// The ring that does the operations of this socket.
+///
+/// A task that was stolen for one poll should not take its connection along: its peer's task, its buffers and the kernel's queues are warm where
+/// they were. So an operation that is begun elsewhere is sent to the home of its socket, completes there, and wakes its task there.
+/// A task that begins [`AWAY_MAX`] operations in a row elsewhere was not stolen by chance: its home is overloaded, and moves.
+#[derive(Debug, Default)]
+struct Home {
+    /// Address of the home's `Remote`, for a comparison without the lock; 0 before the first operation.
+    address: AtomicUsize,
+    /// Operations begun elsewhere since the last one at home.
+    away: AtomicU32,
+    remote: Mutex<Option<Arc<Remote>>>,
+}
+
+/// Operations in a row that are begun elsewhere and still sent home; the next one moves the home. A steal for a single long poll begins
+/// one or two (the rest of a message, and the next).
+const AWAY_MAX: u32 = 3;
+
 impl SharedSocket {
+    /// Where an operation begun on the ring of `own` belongs; `None` if it is there.
+    #[inline]
+    pub(crate) fn home_elsewhere(&self, own: &Arc<Remote>) -> Option<Arc<Remote>> {
+        // Relaxed: only tasks that share this handle write it, and what it leads to is read under the lock.
+        let home = &self.0.home;
+        if home.address.load(Ordering::Relaxed) != Arc::as_ptr(own).addr() {
+            return self.send_home(own);
+        }
+        if home.away.load(Ordering::Relaxed) != 0 {
+            home.away.store(0, Ordering::Relaxed);
+        }
+        None
+    }
+
+    #[cold]
+    fn send_home(&self, own: &Arc<Remote>) -> Option<Arc<Remote>> {
+        let home = &self.0.home;
+        let known = home.remote.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match known {
+            Some(remote) if home.away.fetch_add(1, Ordering::Relaxed) < AWAY_MAX => Some(remote),
+            _ => {
+                self.move_home(own);
+                None
+            }
+        }
+    }
+
+    /// Shares the home of `listener`, from which this socket was accepted: its task may be stolen before its first operation.
+    pub(crate) fn at_home_of(self, listener: &Self) -> Self {
+        let home = listener.0.home.remote.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(home) = home {
+            self.move_home(&home);
+        }
+        self
+    }
+
+    /// Makes the ring of `own` the home of this socket.
+    #[cold]
+    pub(crate) fn move_home(&self, own: &Arc<Remote>) {
+        let home = &self.0.home;
+        let before = home.remote.lock().unwrap_or_else(PoisonError::into_inner).replace(own.clone());
+        home.address.store(Arc::as_ptr(own).addr(), Ordering::Relaxed);
+        home.away.store(0, Ordering::Relaxed);
+        drop(before);
+    }
+
     /// Takes over `socket`.
     pub(crate) fn new(socket: Socket, mode: Mode) -> Self {
-        Self(Arc::new(Inner { socket: Some(socket), mode: AtomicU8::new(mode as u8), registrations: Mutex::default() }))
+        let mode = AtomicU8::new(mode as u8);
+        Self(Arc::new(Inner { socket: Some(socket), mode, registrations: Mutex::default(), home: Home::default() }))
     }
 
     /// The socket itself.

@@ -29,6 +29,8 @@ const NEXT_IN_A_ROW_MAX: u32 = 3;
 /// First and longest time between two looks of the sentinel at queues that wait behind a long poll.
 const SENTINEL_FIRST: Duration = Duration::from_micros(500);
 const SENTINEL_LONGEST: Duration = Duration::from_millis(2);
+/// In place of a number of polls: the queue was empty. Never equal to a real number, and an empty queue is not stolen from.
+const NOTHING_WAITED: u64 = u64::MAX;
 /// What a poll is taken to cost before any was measured.
 const POLL_NS_FIRST_GUESS: u64 = 1_000;
 /// At most so many tasks are taken from the injector or a peer at once.
@@ -57,7 +59,7 @@ struct Worker<'a> {
     /// Parity decides whether pinned tasks or the queue go first.
     turn: u32,
     sentinel_pause: Duration,
-    /// Polls of each worker when the sentinel last looked: unchanged means that a long poll is under way.
+    /// Polls of each worker when this one last looked and something waited there: unchanged means that a long poll is under way.
     seen_polls: Vec<u64>,
     /// Where the search for a victim starts.
     random: u64,
@@ -100,7 +102,7 @@ pub(crate) fn run(setup: WorkerSetup, started: impl FnOnce(io::Result<()>)) {
                 next_in_a_row: 0,
                 turn: 0,
                 sentinel_pause: SENTINEL_FIRST,
-                seen_polls: vec![0; cx.shared.workers.len()],
+                seen_polls: vec![NOTHING_WAITED; cx.shared.workers.len()],
                 random: 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(index as u64 + 1),
             };
             worker.run();
@@ -115,13 +117,13 @@ impl Worker<'_> {
     }
 
     fn run(&mut self) {
-        let mut began = Instant::now();
         while !self.shared().is_closing() {
+            // Only polls are timed: what the driver does for them in the kernel says nothing about how long the queue will take.
+            let began = Instant::now();
             let polls = self.run_ready();
             let now = Instant::now();
             self.note_poll_time(polls, now - began);
             let found = self.look_around(now);
-            began = now;
             if found || self.has_ready() {
                 self.settle();
                 continue;
@@ -131,7 +133,6 @@ impl Worker<'_> {
                 continue;
             }
             self.sleep();
-            began = Instant::now();
         }
     }
 
@@ -293,7 +294,9 @@ impl Worker<'_> {
         let start = self.random as usize % count;
         let mut found = false;
         for victim in (start..count).chain(0..start).filter(|&victim| victim != self.cx.index) {
-            let polls = self.shared().workers[victim].counters.polls.get();
+            let peer = &self.shared().workers[victim];
+            // A look at an empty queue is no look: what waits now has only just come.
+            let polls = if peer.stealer.is_empty() { NOTHING_WAITED } else { peer.counters.polls.get() };
             let stuck = by_sentinel && polls == self.seen_polls[victim];
             self.seen_polls[victim] = polls;
             found = found || (self.is_worth_stealing_from(victim, stuck) && self.steal_from(victim));
