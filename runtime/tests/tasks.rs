@@ -219,7 +219,9 @@ fn a_waker_may_outlive_the_runtime() {
     drop(runtime);
     for waker in kept.lock().unwrap().drain(..) {
         waker.wake_by_ref();
-        waker.clone().wake();
+        let copy = waker.clone();
+        waker.wake();
+        copy.wake_by_ref();
     }
 }
 

@@ -21,8 +21,6 @@ use std::task::Waker;
 
 use super::remote::Remote;
 use super::state::OpState;
-#[cfg(target_os = "linux")]
-use crate::op::Mode as SocketMode;
 use crate::op::{self, Interest, Operation, SharedSocket};
 
 /// Room for an operation inside the cell; larger ones (a buffer type of more than 50 bytes) are boxed.
@@ -149,8 +147,9 @@ impl<O: Operation> Erased<O> {
         // SAFETY: as above.
         let operation = unsafe { &mut *operation };
         if let Some(socket) = operation.socket() {
-            socket.ensure_mode(SocketMode::Blocking)?;
+            socket.ensure_mode(O::RING_MODE)?;
         }
+        operation.on_ring();
         Ok(operation.entry())
     }
 

@@ -18,6 +18,7 @@ use super::uring::UringCore;
     not(test),
     expect(clippy::large_enum_variant, reason = "there is one a worker, and no pointer to follow on the way to its ring")
 )]
+#[expect(clippy::large_enum_variant, reason = "lives once a worker, in a box of its own")]
 pub(super) enum Core {
     /// Completions from io_uring.
     #[cfg(target_os = "linux")]

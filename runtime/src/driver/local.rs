@@ -90,9 +90,12 @@ impl LocalDriver {
         }
         let attempted = match &*inner.core.borrow() {
             #[cfg(target_os = "linux")]
-            Core::Uring(_) => false,
+            Core::Uring(_) => O::ATTEMPT_ON_RING && inner.inline_left.get() > 0,
             Core::Poll(_) => inner.inline_left.get() > 0,
         };
+        if self.is_ring() {
+            operation.on_ring();
+        }
         // Attempted without holding the core: this is the only place where an operation runs on its task's own stack.
         if attempted && let Some(result) = cell::attempt(&mut operation) {
             inner.inline_left.set(inner.inline_left.get() - 1);

@@ -8,7 +8,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use super::cell::{CellRef, OpCell};
+use super::cell::{CellRef, OpCell, attempt};
 use super::context::{self, Current};
 use super::local::{LocalDriver, Started};
 use super::remote::{Letter, Remote};
@@ -93,7 +93,13 @@ fn refusal() -> io::Error {
 }
 
 /// Starts an operation from a thread without a driver: in a cell of its own, by mail.
-fn start_foreign<O: Operation>(remote: &Arc<Remote>, operation: O, waker: &Waker) -> Started<O> {
+fn start_foreign<O: Operation>(remote: &Arc<Remote>, mut operation: O, waker: &Waker) -> Started<O> {
+    // What a ring would try at once is tried here: the ring itself only waits for it.
+    if O::ATTEMPT_ON_RING
+        && let Some(result) = attempt(&mut operation)
+    {
+        return Started::Ready(operation, result);
+    }
     let cell = Box::new(OpCell::vacant(Arc::into_raw(remote.clone()), true));
     // SAFETY: vacant, and ours.
     unsafe { cell.occupy(operation, waker.clone()) };

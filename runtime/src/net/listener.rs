@@ -64,10 +64,13 @@ impl TcpListener {
     /// # Errors
     /// The operating system's, such as too many open files. A listener remains usable after an error.
     pub fn accept(&self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + Send + use<> {
-        let accepted = Submission::new(Accept::new(self.socket.clone()));
+        let listener = self.socket.clone();
         async move {
-            let (socket, peer) = accepted.await?;
-            Ok((TcpStream::accepted(socket), peer))
+            loop {
+                if let Some((socket, peer)) = Submission::new(Accept::new(listener.clone())).await? {
+                    return Ok((TcpStream::accepted(socket), peer));
+                }
+            }
         }
     }
 

@@ -4,7 +4,8 @@
 //! another writes through an `Arc`; the futures own a share of the socket and may outlive the handle.
 //!
 //! Dropping a future cancels its operation: the buffer is kept until the kernel lets go, then dropped. What a cancelled read had
-//! received is lost, so cancel a read only to give the connection up. A cancelled accept loses its connection, never its descriptor.
+//! received is lost, so cancel a read only to give the connection up. A cancelled
+//! accept never loses a descriptor; under polling it may lose its connection, which is then closed.
 //!
 //! Names are resolved by the standard library, which blocks the calling thread; an address in figures does not.
 

@@ -16,6 +16,9 @@ pub(crate) struct Accept {
     mode: Mode,
     #[cfg(target_os = "linux")]
     peer: RawAddr,
+    /// The ring waits for a connection; its result is no descriptor.
+    #[cfg(target_os = "linux")]
+    waits: bool,
     #[cfg(not(target_os = "linux"))]
     accepted: Option<(socket2::Socket, SocketAddr)>,
 }
@@ -28,17 +31,31 @@ impl Accept {
             mode: Mode::Unknown,
             #[cfg(target_os = "linux")]
             peer: RawAddr::empty(),
+            #[cfg(target_os = "linux")]
+            waits: false,
             #[cfg(not(target_os = "linux"))]
             accepted: None,
         }
     }
 }
 
+/// An accepted connection; `None`: there may be one now, try again.
+pub(crate) type Accepted = Option<(SharedSocket, SocketAddr)>;
+
+/// On the ring too, the connection is taken by accept4, and the ring only waits for one to come. A ring's own accept takes one connection a
+/// turn, and a turn of a busy worker is long: five hundred connections at once would wait for five hundred turns. Nor does a
+/// cancelled wait lose a connection.
 #[cfg(target_os = "linux")]
 impl Operation for Accept {
-    type Output = io::Result<(SharedSocket, SocketAddr)>;
+    type Output = io::Result<Accepted>;
 
     const INTEREST: Interest = Interest::Readable;
+    const ATTEMPT_ON_RING: bool = true;
+    const RING_MODE: Mode = Mode::NonBlocking;
+
+    fn on_ring(&mut self) {
+        self.mode = Mode::Blocking;
+    }
 
     fn socket(&self) -> Option<&SharedSocket> {
         Some(&self.listener)
@@ -46,21 +63,20 @@ impl Operation for Accept {
 
     fn entry(&mut self) -> io_uring::squeue::Entry {
         use std::os::fd::AsRawFd;
-        self.mode = Mode::Blocking;
+        self.waits = true;
         let fd = io_uring::types::Fd(self.listener.get().as_raw_fd());
-        let length = self.peer.length_mut_ptr();
-        io_uring::opcode::Accept::new(fd, self.peer.as_mut_ptr(), length).flags(libc::SOCK_CLOEXEC).build()
+        io_uring::opcode::PollAdd::new(fd, libc::POLLIN as u32).build()
     }
 
     fn attempt(&mut self) -> io::Result<u32> {
         use std::os::fd::AsRawFd;
-        self.mode = Mode::NonBlocking;
+        let nonblocking = if self.mode == Mode::Blocking { 0 } else { libc::SOCK_NONBLOCK };
         uninterrupted(|| {
             self.peer = RawAddr::empty();
             let fd = self.listener.get().as_raw_fd();
             let length = self.peer.length_mut_ptr();
             // SAFETY: both pointers lead into `self.peer`, whose length is the room it has.
-            let result = unsafe { libc::accept4(fd, self.peer.as_mut_ptr(), length, libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK) };
+            let result = unsafe { libc::accept4(fd, self.peer.as_mut_ptr(), length, libc::SOCK_CLOEXEC | nonblocking) };
             u32::try_from(result).map_err(|_| io::Error::last_os_error())
         })
     }
@@ -68,15 +84,19 @@ impl Operation for Accept {
     fn complete(self, result: io::Result<u32>) -> Self::Output {
         use std::os::fd::FromRawFd;
         let fd = result?;
+        if self.waits {
+            return Ok(None);
+        }
+        let mode = if self.mode == Mode::Blocking { Mode::Blocking } else { Mode::NonBlocking };
         // SAFETY: accept made this descriptor for us; the result is completed once, so nobody else owns it.
         let socket = unsafe { socket2::Socket::from_raw_fd(fd as libc::c_int) };
-        Ok((SharedSocket::new(socket, self.mode).at_home_of(&self.listener), self.peer.to_std()?))
+        Ok(Some((SharedSocket::new(socket, mode).at_home_of(&self.listener), self.peer.to_std()?)))
     }
 }
 
 #[cfg(not(target_os = "linux"))]
 impl Operation for Accept {
-    type Output = io::Result<(SharedSocket, SocketAddr)>;
+    type Output = io::Result<Accepted>;
 
     const INTEREST: Interest = Interest::Readable;
 
@@ -96,6 +116,6 @@ impl Operation for Accept {
     fn complete(self, result: io::Result<u32>) -> Self::Output {
         result?;
         let (socket, peer) = self.accepted.expect("a successful attempt leaves the socket");
-        Ok((SharedSocket::new(socket, self.mode).at_home_of(&self.listener), peer))
+        Ok(Some((SharedSocket::new(socket, self.mode).at_home_of(&self.listener), peer)))
     }
 }

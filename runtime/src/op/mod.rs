@@ -54,6 +54,15 @@ pub(crate) trait Operation: Unpin + std::marker::Send + 'static {
     /// When an attempt that would block is repeated.
     const INTEREST: Interest;
 
+    /// Whether a ring tries the operation at once too, because the answer is likely there and the kernel's own wait would cost a turn each.
+    const ATTEMPT_ON_RING: bool = false;
+
+    /// How the ring wants the socket.
+    const RING_MODE: Mode = Mode::Blocking;
+
+    /// A ring takes the operation; called before its first attempt or entry.
+    fn on_ring(&mut self) {}
+
     /// The socket it works on; `None` if there is none to wait for.
     fn socket(&self) -> Option<&SharedSocket>;
 

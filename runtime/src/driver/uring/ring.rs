@@ -88,6 +88,17 @@ impl Ring {
         self.ring.submission().cq_overflow() || !self.backlog.is_empty()
     }
 
+    /// Whether the kernel has completions that it posts at the next call.
+    #[inline]
+    pub(super) fn has_deferred(&mut self) -> bool {
+        self.ring.submission().taskrun()
+    }
+
+    /// Lets the kernel post completions; submits nothing and waits for nothing.
+    pub(super) fn enter_to_reap(&mut self) -> io::Result<()> {
+        Self::forgive(self.call(0, 0, EnterFlags::GETEVENTS, None))
+    }
+
     /// Whether completions are visible.
     #[inline]
     pub(super) fn has_completions(&mut self) -> bool {
@@ -98,7 +109,12 @@ impl Ring {
     pub(super) fn enter(&mut self, want: u32, limit: Option<Duration>) -> io::Result<()> {
         self.refill();
         let queued = self.queued();
-        match self.call(queued, want, EnterFlags::GETEVENTS, limit) {
+        Self::forgive(self.call(queued, want, EnterFlags::GETEVENTS, limit))
+    }
+
+    /// What a later call mends is no error.
+    fn forgive(entered: io::Result<()>) -> io::Result<()> {
+        match entered {
             Ok(()) => Ok(()),
             Err(error) => match error.raw_os_error() {
                 // Busy: the kernel wants completions taken first, or lacks memory for a moment. The caller reaps, the next turn submits.
