@@ -204,7 +204,7 @@ pub(super) fn conditions(case: &CaseResult) -> String {
     let load = match case.users {
         Some(1) => "closed loop of 1 user: service time".to_string(),
         Some(users) => format!("closed loop of {users} users: service time"),
-        None => "open loop: response time".to_string(),
+        None => "as fast as the receiver takes it: time per write".to_string(),
     };
     let role = if case.role == CaseRole::Control { ", control, not ranked" } else { "" };
     format!("{}, {load}{role}", case.endpoints)

@@ -14,11 +14,7 @@ use super::uring::UringCore;
 
 /// One of the drivers. An enum and not a trait object: the branch is always the same one, and predicted.
 #[derive(Debug)]
-#[cfg_attr(
-    not(test),
-    expect(clippy::large_enum_variant, reason = "there is one a worker, and no pointer to follow on the way to its ring")
-)]
-#[expect(clippy::large_enum_variant, reason = "lives once a worker, in a box of its own")]
+#[expect(clippy::large_enum_variant, reason = "there is one a worker, and no pointer to follow on the way to its ring")]
 pub(super) enum Core {
     /// Completions from io_uring.
     #[cfg(target_os = "linux")]

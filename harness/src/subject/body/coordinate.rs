@@ -46,10 +46,16 @@ pub fn run_phases(control: &Control, phases: &Phases, session: &Session) -> Resu
     let cpu_before = cpu::process_cpu_ns();
     let start = stamp::now_ns();
     let window_ns = phases.measure_ms * 1_000_000;
-    let mut slice_start = start;
-    for slice in 0..SLICES {
+    let (mut slice_start, mut slice) = (start, 0);
+    for edge in 1..=SLICES {
+        let deadline = start + window_ns * u64::from(edge) / u64::from(SLICES);
+        // After a late wake-up the next edge is near or past: its slice is joined with the one after it.
+        if edge < SLICES && deadline < slice_start + window_ns / u64::from(4 * SLICES) {
+            continue;
+        }
         control.measure(slice);
-        sleep_until(start + window_ns * u64::from(slice + 1) / u64::from(SLICES), control, session);
+        slice += 1;
+        sleep_until(deadline, control, session);
         let now = stamp::now_ns();
         report.slices_ns.push(now - slice_start);
         slice_start = now;
