@@ -154,7 +154,7 @@ impl Worker<'_> {
     /// a worker, the first ones' data would have left the cache before their peers get to it.
     fn polls_between_looks(&self) -> u64 {
         let interval = u64::from(self.shared().config.event_interval);
-        let ready = self.cx.queue.len() as u64;
+        let ready = (self.cx.queue.len() + self.cx.pinned.borrow().len()) as u64;
         if ready <= 2 * interval { interval.max(ready) } else { interval }
     }
 

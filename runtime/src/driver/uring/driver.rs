@@ -32,7 +32,7 @@ const WAKE: u64 = 1;
 const CANCEL: u64 = 2;
 /// The cancellation of everything.
 const CANCEL_ALL: u64 = 3;
-/// Held back at most; more are queued in between. A batch of 256 fills 16 KiB.
+/// Held back at most; more are queued in between. As many as a submission queue has entries by default.
 const HELD_BACK_MAX: usize = 1024;
 /// Calls of a turn that only fetch; at 20 completions each, more than a turn's tasks can be fast with.
 const DEFERRED_ROUNDS_MAX: u32 = 32;
