@@ -27,7 +27,7 @@ const LAYERS: [(&str, &[&[&str]]); 3] = [
             &["runtime", "builder"],
         ],
     ),
-    ("reports/src", &[&["units", "exit"], &["schema"], &["stats"], &["judge"], &["render"]]),
+    ("reports/src", &[&["units", "exit"], &["schema"], &["stats"], &["judge", "sample"], &["render"]]),
     (
         "harness/src",
         &[

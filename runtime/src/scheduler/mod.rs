@@ -15,6 +15,7 @@
 pub(crate) mod context;
 mod idle;
 mod shared;
+mod steal;
 pub(crate) mod worker;
 
 pub(crate) use shared::{Shared, SlabOwner, WorkerShared};

@@ -18,8 +18,9 @@ use std::time::{Duration, Instant};
 use crossbeam_deque::{Steal, Worker as Queue};
 
 use super::WakeReason;
-use super::context::{self, Current, WAKE_COST_NS, WorkerContext};
+use super::context::{self, Current, WorkerContext};
 use super::shared::{self, Shared, SlabOwner};
+use super::steal::NOTHING_WAITED;
 use crate::driver::{self, Driver, DriverConfig, DriverKind, Wait};
 use crate::mem::slab::Slab;
 use crate::task::raw::{self, Ran, TaskRef};
@@ -29,12 +30,10 @@ const NEXT_IN_A_ROW_MAX: u32 = 3;
 /// First and longest time between two looks of the sentinel at queues that wait behind a long poll.
 const SENTINEL_FIRST: Duration = Duration::from_micros(500);
 const SENTINEL_LONGEST: Duration = Duration::from_millis(2);
-/// In place of a number of polls: the queue was empty. Never equal to a real number, and an empty queue is not stolen from.
-const NOTHING_WAITED: u64 = u64::MAX;
 /// What a poll is taken to cost before any was measured.
 const POLL_NS_FIRST_GUESS: u64 = 1_000;
 /// At most so many tasks are taken from the injector or a peer at once.
-const BATCH_MAX: usize = 32;
+pub(super) const BATCH_MAX: usize = 32;
 
 /// What a worker's thread needs to begin.
 #[derive(Debug)]
@@ -48,21 +47,21 @@ pub(crate) struct WorkerSetup {
 }
 
 /// The loop of a worker, with what only the loop needs.
-struct Worker<'a> {
-    cx: &'a WorkerContext,
+pub(super) struct Worker<'a> {
+    pub(super) cx: &'a WorkerContext,
     driver: &'a RefCell<Driver>,
     wakers: Vec<Waker>,
     /// This worker is counted among the searching ones.
-    searching: bool,
+    pub(super) searching: bool,
     /// How often the next-task slot was served in a row.
     next_in_a_row: u32,
     /// Parity decides whether pinned tasks or the queue go first.
     turn: u32,
     sentinel_pause: Duration,
     /// Polls of each worker when this one last looked and something waited there: unchanged means that a long poll is under way.
-    seen_polls: Vec<u64>,
+    pub(super) seen_polls: Vec<u64>,
     /// Where the search for a victim starts.
-    random: u64,
+    pub(super) random: u64,
 }
 
 /// Sets a worker up in its own thread, says through `started` whether that worked, and runs it until the runtime has closed.
@@ -112,7 +111,7 @@ pub(crate) fn run(setup: WorkerSetup, started: impl FnOnce(io::Result<()>)) {
 }
 
 impl Worker<'_> {
-    fn shared(&self) -> &Shared {
+    pub(super) fn shared(&self) -> &Shared {
         &self.cx.shared
     }
 
@@ -253,7 +252,7 @@ impl Worker<'_> {
     }
 
     /// Takes a fair share of the injector; true when there was anything.
-    fn take_injected(&mut self) -> bool {
+    pub(super) fn take_injected(&mut self) -> bool {
         let injector = &self.shared().injector;
         if injector.is_empty() {
             return false;
@@ -272,59 +271,6 @@ impl Worker<'_> {
     fn settle(&mut self) {
         if std::mem::take(&mut self.searching) && self.shared().idle.end_search() && self.is_more_work() {
             self.shared().wake_somebody();
-        }
-    }
-
-    fn is_more_work(&self) -> bool {
-        !self.shared().injector.is_empty() || (0..self.shared().workers.len()).any(|worker| self.is_worth_stealing_from(worker, false))
-    }
-
-    /// Whether the work that waits at `victim` costs more than moving it; `stuck` says that its owner made no progress since the last look.
-    fn is_worth_stealing_from(&self, victim: usize, stuck: bool) -> bool {
-        let peer = &self.shared().workers[victim];
-        let waiting = peer.stealer.len() as u64;
-        waiting > 0 && (stuck || waiting * peer.counters.poll_ns.get() >= WAKE_COST_NS)
-    }
-
-    /// Takes work from a peer whose queue is worth it; true when that made something ready.
-    fn steal(&mut self) -> bool {
-        if !self.searching && !self.shared().idle.begin_search() {
-            return false;
-        }
-        self.searching = true;
-        self.take_injected() || self.steal_from_peers(false)
-    }
-
-    /// `by_sentinel`: queues behind a poll that has lasted since the last look are worth it, however short.
-    fn steal_from_peers(&mut self, by_sentinel: bool) -> bool {
-        let count = self.shared().workers.len();
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        let start = self.random as usize % count;
-        let mut found = false;
-        for victim in (start..count).chain(0..start).filter(|&victim| victim != self.cx.index) {
-            let peer = &self.shared().workers[victim];
-            // A look at an empty queue is no look: what waits now has only just come.
-            let polls = if peer.stealer.is_empty() { NOTHING_WAITED } else { peer.counters.polls.get() };
-            let stuck = by_sentinel && polls == self.seen_polls[victim];
-            self.seen_polls[victim] = polls;
-            found = found || (self.is_worth_stealing_from(victim, stuck) && self.steal_from(victim));
-        }
-        found
-    }
-
-    fn steal_from(&self, victim: usize) -> bool {
-        let stealer = &self.shared().workers[victim].stealer;
-        loop {
-            match stealer.steal_batch_with_limit(&self.cx.queue, BATCH_MAX) {
-                Steal::Success(()) => {
-                    self.shared().workers[self.cx.index].counters.stolen.add(self.cx.queue.len() as u64);
-                    return true;
-                }
-                Steal::Empty => return false,
-                Steal::Retry => {}
-            }
         }
     }
 

@@ -287,7 +287,7 @@ fn lost_trials_make_a_row_doubtful_and_then_worthless() {
 fn the_loopback_bound_falls_back_on_system_calls() {
     let mut journal = Journal::round_trips();
     journal.header.calibration.insert(calibration::LOOPBACK_WRITE_READ_NS.into(), None);
-    journal.header.calibration.insert(calibration::SYSCALL_NS.into(), Some(10_000.0));
+    journal.header.calibration.insert(calibration::SYSCALL_NS.into(), Some(20_000.0));
     let states: Vec<CheckState> = objections(&row(&journal)).into_iter().map(|(_, state)| state).collect();
     assert_eq!(states, [CheckState::Invalid, CheckState::Invalid], "physical-bound and cpu-evidence");
 }

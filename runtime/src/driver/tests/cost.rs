@@ -1,4 +1,4 @@
-//! What an operation costs in our own code: `cargo test --release -p zokio cost -- --ignored --nocapture`.
+//! What an operation costs in our own code: `cargo test --release -p zokio cost -- --nocapture`.
 
 #![expect(unsafe_code, reason = "a bare ring to compare with")]
 
@@ -54,16 +54,17 @@ fn bare_nop_ns(batch: usize, rounds: usize) -> f64 {
 }
 
 #[test]
-#[ignore = "a measurement: wants a release build and a quiet machine"]
-fn a_nop_through_the_ring() {
+fn a_nop_through_the_ring_costs_less_than_the_kernel_takes() {
+    // The figures want a release build and a quiet machine; the bound holds on any.
+    let rounds = if cfg!(debug_assertions) { 2_000 } else { 50_000 };
     for batch in [1, 8, 32, 256] {
         // In turns, and the best of many: what disturbs one disturbs the other.
         let [mut ours, mut bare] = [f64::INFINITY; 2];
-        for _ in 0..20 {
-            ours = ours.min(nop_ns(batch, 50_000 / batch));
-            bare = bare.min(bare_nop_ns(batch, 50_000 / batch));
+        for _ in 0..10 {
+            ours = ours.min(nop_ns(batch, rounds / batch));
+            bare = bare.min(bare_nop_ns(batch, rounds / batch));
         }
         println!("batch {batch:3}: {ours:.1} ns a NOP, {bare:.1} of them without us");
-        assert!(ours - bare < 1_000.0, "our own code takes more than a microsecond");
+        assert!(ours - bare < 2_000.0, "our own code takes more than two microseconds");
     }
 }
