@@ -1,9 +1,9 @@
 //! Whether the host was fit to measure on while these trials ran.
 
 use super::super::row::{Recorded, Row};
-use super::finding::{Finding, worst_trial};
+use super::finding::Finding;
 use crate::stats::quantile;
-use crate::units::{Nanos, Share};
+use crate::units::Share;
 
 /// Share of the CPUs used by others that is worth a word, and that makes a row suspect.
 const FOREIGN_CPU: (f64, f64) = (0.05, 0.15);
@@ -11,6 +11,8 @@ const FOREIGN_CPU: (f64, f64) = (0.05, 0.15);
 const STEAL_SUSPECT: f64 = 0.01;
 /// A cache-line round trip that changes by more than this factor means that the virtual CPUs were moved.
 pub(in super::super) const CORE_STATE_FACTOR: f64 = 1.5;
+/// More flipped trials than this share make a row suspect: then the median is one of two machines.
+const FLIPPED_SHARE_MAX: f64 = 0.25;
 
 /// `noise`: how much of the CPUs anything else used, in the median trial.
 pub(super) fn noise(row: &Row<'_>) -> Option<Finding> {
@@ -54,15 +56,27 @@ pub(super) fn debug_build(row: &Row<'_>) -> Option<Finding> {
 }
 
 /// `core-state`: the CPUs were as far apart after each trial as before.
+///
+/// A trial that flipped is repeated, and one that flipped to the last forms no pair with a trial of either state. A few of them leave the
+/// row what it is; many mean that the median mixes two machines.
 pub(super) fn core_state(row: &Row<'_>) -> Option<Finding> {
-    Some(worst_trial(row, |trial| {
-        let (Some(before), Some(after)) = (trial.evidence.core_state_before_ns, trial.evidence.core_state_after_ns) else {
-            return Finding::skipped("the round trip between the CPUs was not measured");
-        };
-        let factor = before.max(after) / before.min(after);
-        let detail = format!("a cache-line round trip took {} before and {} after", Nanos(before), Nanos(after));
-        let flipped = factor > CORE_STATE_FACTOR || factor.is_nan();
-        if flipped { Finding::suspect(format!("{detail}: the virtual CPUs were moved")) } else { Finding::pass(detail) }
-            .with(factor, CORE_STATE_FACTOR)
-    }))
+    let flips: Vec<bool> = row.recorded().filter_map(|trial| has_flipped(&trial)).collect();
+    let (flipped, all) = (flips.iter().filter(|&&flipped| flipped).count(), flips.len());
+    if all == 0 {
+        return Some(Finding::skipped("the round trip between the CPUs was not measured"));
+    }
+    let share = flipped as f64 / all as f64;
+    let detail = format!("the virtual CPUs were moved during {flipped} of {all} trials, which form no pairs");
+    let finding = match flipped {
+        0 => Finding::pass("the CPUs were as far apart after each trial as before"),
+        _ if share > FLIPPED_SHARE_MAX => Finding::suspect(detail),
+        _ => Finding::pass(detail),
+    };
+    Some(finding.with(share, FLIPPED_SHARE_MAX))
+}
+
+fn has_flipped(trial: &Recorded<'_>) -> Option<bool> {
+    let (before, after) = (trial.evidence.core_state_before_ns?, trial.evidence.core_state_after_ns?);
+    let factor = before.max(after) / before.min(after);
+    Some(factor > CORE_STATE_FACTOR || factor.is_nan())
 }
