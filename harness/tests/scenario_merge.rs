@@ -189,3 +189,15 @@ fn a_mistake_in_defaults_is_told_once() {
     let shown = try_suite(&body, &[]).expect_err("wrong");
     assert_eq!(shown.matches("error: ").count(), 1, "{shown}");
 }
+
+#[test]
+fn the_shipped_suite_takes_any_number_of_users_on_its_axis() {
+    let suite = zokio_bench::scenario::load("tcp", &["scenario.tcp-rr.load.closed.users=128".to_string()]);
+    let suite = suite.unwrap_or_else(|mistakes| panic!("{}", zokio_bench::scenario::render(&mistakes)));
+    let plan = zokio_bench::plan::plan(&suite, &[0, 1], &zokio_bench::plan::PlanOptions::default()).expect("a plan");
+    let ids: Vec<&str> = plan.cases.iter().map(|case| case.header.id.as_str()).filter(|id| id.starts_with("tcp-rr/")).collect();
+    assert_eq!(ids, ["tcp-rr/load.closed.users=128"]);
+    // A ratio that is promised at 64 users is not asked of 128.
+    let targets = &plan.cases.iter().find(|case| case.header.id == ids[0]).expect("the case").header.targets;
+    assert!(targets.iter().all(|target| !format!("{target:?}").contains("1.4")), "{targets:?}");
+}

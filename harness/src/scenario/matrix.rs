@@ -7,6 +7,8 @@
 //! ```
 //! Axes multiply in file order, the last one fastest; `[[scenario.exclude]]` removes the points that agree in all its keys.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value as Json};
 
 use super::diagnostic::{Diagnostic, Findings, list, nearest, shown};
@@ -113,6 +115,11 @@ pub(crate) fn check_filter(filter: &Table, axes: &[Entry], name: &str, span: &Sp
             });
             continue;
         };
+        // An axis that was replaced on the command line may leave a filter of the file without its value: it applies to no point then.
+        let replaced = axis.node.elements().iter().any(|value| !Arc::ptr_eq(&value.span.source, &entry.node.span.source));
+        if replaced {
+            continue;
+        }
         let values: Vec<Json> = axis.node.elements().iter().map(Node::to_json).collect();
         for wanted in alternatives(&entry.node).iter().take(ELEMENTS_MAX).filter(|wanted| !values.contains(&wanted.to_json())) {
             let message = format!("axis `{}` has no such value", entry.key);

@@ -87,3 +87,23 @@ fn an_older_result_without_the_later_fields_can_be_read() {
     let read: crate::schema::result::RunResult = serde_json::from_value(older).unwrap();
     assert_eq!(read.cases[0].users, None);
 }
+
+#[test]
+fn the_example_result_is_current() {
+    let text = include_str!("../../examples/result.json");
+    let written: Value = serde_json::from_str(text).unwrap();
+    assert_eq!(errors(&written), Vec::<String>::new());
+    let result: crate::schema::result::RunResult = serde_json::from_value(written).unwrap();
+    assert_eq!(result.schema_version, super::SCHEMA_VERSION);
+    // No folder of the machine it was made on.
+    for folder in ["/root/", "/home/", "/work/", "/tmp/"] {
+        assert!(!text.contains(folder), "the example names {folder}");
+    }
+    let page = crate::render::html::page(&[result]);
+    let kept = include_str!("../../examples/report.html");
+    assert!(kept.starts_with("<!DOCTYPE html>") && page.starts_with("<!DOCTYPE html>"));
+    assert!(
+        !kept.contains("http://") || kept.matches("http://").count() == kept.matches("http://www.w3.org").count(),
+        "the page needs no network"
+    );
+}

@@ -10,7 +10,7 @@ use crate::units::Ratio;
 
 const WIDTH: f64 = 960.0;
 const LABELS: f64 = 400.0;
-const RIGHT: f64 = 150.0;
+const RIGHT: f64 = 190.0;
 const ROW: f64 = 22.0;
 const TOP: f64 = 34.0;
 /// Round ratios that become grid lines where they are in range.
