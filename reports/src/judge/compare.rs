@@ -142,10 +142,12 @@ pub(super) fn settle(rows: &mut [(&mut Comparison, Better)]) {
     }
 }
 
-/// First match wins: significant and beyond the floor; the whole interval near 1; otherwise nothing can be said.
+/// First match wins: significant, beyond the floor, and on one side of 1 with the whole interval; the whole interval near 1; otherwise nothing
+/// can be said. Where test and interval disagree, a reader who sees the interval must not find a verdict beside it that it does not bear.
 fn by_test(ratio: Option<f64>, ci: Option<Interval>, p: Option<f64>, better: Better) -> Verdict {
     let (Some(ratio), Some(ci), Some(p)) = (ratio, ci, p) else { return Verdict::Inconclusive };
-    if p <= ALPHA && ratio.ln().abs() > EFFECT_FLOOR.ln_1p() {
+    let one_sided = ci.lo > 1.0 || ci.hi < 1.0;
+    if p <= ALPHA && one_sided && ratio.ln().abs() > EFFECT_FLOOR.ln_1p() {
         return direction(ratio, better);
     }
     within_margin(ci)
@@ -190,6 +192,8 @@ mod tests {
             (Some(1.01), ci(1.005, 1.015), Some(0.001), Higher, Verdict::Same),
             // Large, but not significant.
             (Some(1.14), ci(0.95, 1.30), Some(0.2), Higher, Verdict::Inconclusive),
+            // Significant, but the interval of the median does not bear it.
+            (Some(1.17), ci(0.96, 1.30), Some(0.04), Higher, Verdict::Inconclusive),
             (Some(1.00), ci(0.96, 1.04), Some(0.9), Higher, Verdict::Same),
             (Some(1.00), ci(0.94, 1.04), Some(0.9), Higher, Verdict::Inconclusive),
             (Some(1.14), None, None, Higher, Verdict::Inconclusive),
