@@ -1,7 +1,7 @@
 //! Tasks: one cell each, one atomic word, a handle to wait for the output.
 //!
-//! [`state`] holds the protocol, [`raw`] all unsafe code of tasks, [`join`] the handle. A task's cell comes from the slab of the worker that
-//! spawns it ([`crate::mem::slab`]); the future may be dropped on whichever thread runs or aborts it.
+//! `state` holds the protocol, `raw` all unsafe code of tasks, `join` the handle. A task's cell comes from the slab of the worker that
+//! spawns it (`crate::mem::slab`); the future may be dropped on whichever thread runs or aborts it.
 
 mod error;
 mod join;
