@@ -14,7 +14,7 @@ pub(crate) use self::plain::*;
 
 #[cfg(not(zokio_loom))]
 mod plain {
-    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering, fence};
+    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
     pub(crate) use std::sync::{Arc, Mutex};
 
     /// std's cell with loom's interface.

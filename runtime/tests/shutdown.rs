@@ -7,27 +7,10 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use zokio::{Builder, Runtime};
+mod support;
 
-fn runtime(workers: usize) -> Runtime {
-    Builder::new().worker_threads(workers).build().expect("a runtime")
-}
-
-/// Counts how many of it live.
-struct Counted(Arc<AtomicUsize>);
-
-impl Counted {
-    fn new(live: &Arc<AtomicUsize>) -> Self {
-        live.fetch_add(1, Ordering::SeqCst);
-        Self(live.clone())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
+use support::{Counted, runtime};
+use zokio::Builder;
 
 #[test]
 fn shutdown_drops_every_task_wherever_it_is() {

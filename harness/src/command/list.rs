@@ -1,5 +1,6 @@
 //! `list`: built-in scenarios, subjects, metrics.
 
+use crate::orchestrate::progress::short_time;
 use std::io::Write;
 use std::time::Duration;
 
@@ -47,12 +48,7 @@ fn text(subjects: &[SubjectDescription]) -> String {
 
 /// `3 min 20 s`, rounded up to whole seconds.
 pub(crate) fn minutes(time: Duration) -> String {
-    let seconds = time.as_millis().div_ceil(1_000);
-    match (seconds / 60, seconds % 60) {
-        (0, seconds) => format!("{seconds} s"),
-        (minutes, 0) => format!("{minutes} min"),
-        (minutes, seconds) => format!("{minutes} min {seconds} s"),
-    }
+    short_time(Duration::from_secs(time.as_millis().div_ceil(1_000) as u64))
 }
 
 #[cfg(test)]

@@ -1,9 +1,6 @@
-//! The atomics of the protocols that loom checks: std's, or loom's under `--cfg zokio_loom`.
+//! What the driver's protocols that loom checks are made of: the crate's atomics, and a pause.
 
-#[cfg(zokio_loom)]
-pub(crate) use loom::sync::atomic::{AtomicU32, Ordering};
-#[cfg(not(zokio_loom))]
-pub(crate) use std::sync::atomic::{AtomicU32, Ordering};
+pub(crate) use crate::primitives::{AtomicU32, Ordering};
 
 /// Waits for another thread's next few instructions: the `round`th time in a row.
 #[cfg(not(zokio_loom))]

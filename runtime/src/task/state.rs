@@ -123,9 +123,8 @@ impl State {
         }
     }
 
-    /// The output is stored. When `keep_output` says that the join handle is gone, the caller drops the output first and calls again.
-    ///
-    /// Returns `None` when the join handle is gone but `output_dropped` is false.
+    /// The output is stored. `None` when the join handle is gone but `output_dropped` is false: the caller drops the output, which nobody
+    /// will take, and calls again.
     pub(crate) fn complete(&self, output_dropped: bool) -> Option<Completed> {
         let mut seen = self.0.load(Ordering::Acquire);
         loop {
