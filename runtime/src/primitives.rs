@@ -38,7 +38,7 @@ mod plain {
 #[cfg(zokio_loom)]
 mod modelled {
     pub(crate) use loom::cell::UnsafeCell;
-    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicUsize, Ordering, fence};
+    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
     pub(crate) use loom::sync::{Arc, Mutex};
 }
 
