@@ -92,6 +92,18 @@ impl Recorder {
         }
     }
 
+    /// A round of operations ended well and was verified. Its operations were not timed one by one, so they have no service time: a
+    /// distribution is never made up from a mean.
+    #[inline]
+    pub fn round(&mut self, operations: u64, bytes: u64) {
+        self.total_ok += operations;
+        self.control.slot(self.slot).set_ok(self.total_ok);
+        if let Some(slice) = self.control.slice() {
+            self.tally.slice_ok[slice.min(SLICES_MAX - 1)] += operations;
+            self.tally.bytes += bytes;
+        }
+    }
+
     /// A server has answered a request it had verified; its time is the client's to tell.
     #[inline]
     pub fn served(&mut self, bytes: u64) {

@@ -1,9 +1,10 @@
 //! The keys of a scenario file: the format itself, as data.
 
 use super::shape::{Choice, Field, Shape};
+use super::workloads;
 
 /// Nanoseconds of a millisecond: phases are told to a subject in whole milliseconds.
-const MS: u64 = 1_000_000;
+pub(crate) const MS: u64 = 1_000_000;
 /// A phase may not last longer: a suite has many.
 const HOUR: u64 = 3_600_000 * MS;
 /// Operations outstanding, or connections; what the host can really do is checked before the run.
@@ -71,17 +72,6 @@ const LOAD: Choice = Choice {
 const CLOSED: &[Field] =
     &[Field::optional("users", Shape::Integer(1, USERS_MAX), "Operations outstanding at any time; tcp: one per connection.")];
 
-const TCP: &[Field] = &[
-    Field::required("mode", Shape::OneOf(&["rr", "crr", "stream", "churn"]), "What one operation is."),
-    Field::optional("request", Shape::Sizes, "Bytes the client sends per operation; stream: per write."),
-    Field::optional("response", Shape::Sizes, "Bytes the server answers; not for stream."),
-    Field::optional("connections", Shape::Integer(1, USERS_MAX), "Connections open at the same time; rr, crr, churn: one per user."),
-    Field::optional("operations_per_connection", Shape::Integer(1, 1_000_000), "churn: requests and responses on one connection."),
-    Field::optional("nodelay", Shape::Boolean, "TCP_NODELAY on both ends; true when left out."),
-];
-
-const SLEEP: &[Field] = &[Field::required("duration", Shape::Duration(1, 60_000 * MS, 1), "Requested length of one sleep.")];
-
 const THRESHOLD: &[Field] = &[
     Field::required("metric", Shape::Metric, "What is limited."),
     Field::required("op", Shape::OneOf(OPS), "How it is compared with the value."),
@@ -136,8 +126,8 @@ pub(crate) const SCENARIO: &[Field] = &[
     Field::optional("placement", Shape::Inherited(PLACEMENT), "Who runs where."),
     Field::optional("load", Shape::Choice(&LOAD), "When operations start."),
     Field::optional("runtime", Shape::Scalars, "Settings passed to the runtime."),
-    Field::optional("tcp", Shape::Inherited(TCP), "The workload: TCP over loopback."),
-    Field::optional("sleep", Shape::Inherited(SLEEP), "The workload of a control: short sleeps, one after the other."),
+    Field::optional("tcp", Shape::Inherited(workloads::tcp::KEYS), "The workload: TCP over loopback."),
+    Field::optional("sleep", Shape::Inherited(workloads::sleep::KEYS), "The workload of a control: short sleeps, one after the other."),
     Field::optional("matrix", Shape::Matrix, "Multiplies the scenario into cases."),
     Field::optional("exclude", Shape::Tables(&[]), "Matrix points left out."),
     Field::optional("threshold", Shape::Tables(THRESHOLD), "Limits that gate."),
@@ -154,8 +144,8 @@ pub(crate) const DEFAULTS: &[Field] = &[
     Field::optional("placement", Shape::Inherited(PLACEMENT), "Who runs where."),
     Field::optional("load", Shape::Choice(&LOAD), "When operations start."),
     Field::optional("runtime", Shape::Scalars, "Settings passed to the runtime."),
-    Field::optional("tcp", Shape::Inherited(TCP), "For scenarios with a tcp table."),
-    Field::optional("sleep", Shape::Inherited(SLEEP), "For scenarios with a sleep table."),
+    Field::optional("tcp", Shape::Inherited(workloads::tcp::KEYS), "For scenarios with a tcp table."),
+    Field::optional("sleep", Shape::Inherited(workloads::sleep::KEYS), "For scenarios with a sleep table."),
     Field::optional("threshold", Shape::Tables(THRESHOLD), "Limits of every scenario, beside its own."),
 ];
 

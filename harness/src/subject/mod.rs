@@ -8,6 +8,7 @@ pub mod ceiling;
 pub mod protocol;
 pub mod serve;
 pub mod spawn;
+pub mod threads;
 pub mod tokio;
 pub mod zokio;
 

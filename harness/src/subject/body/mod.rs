@@ -13,3 +13,4 @@ mod option;
 pub mod sleep;
 pub mod stack;
 pub mod stream;
+pub mod users;

@@ -6,22 +6,14 @@ use std::time::Duration;
 use zokio_report::schema::journal::Failure;
 use zokio_report::schema::record::TrialRecord;
 
-use super::coordinate;
-use super::drive::{SETUP_LIMIT, assemble};
 use super::stack::{Fleet, Stack};
-use crate::load::{ClosedLoad, Load};
+use super::users;
 use crate::measure::recorder::{self, ErrorClass, Recorder};
 use crate::measure::stamp::now_ns;
 use crate::measure::tally::Ledger;
 use crate::subject::protocol::Trial;
 use crate::subject::serve::Session;
 use crate::workload::SleepWorkload;
-
-/// Users of a trial.
-pub fn users(trial: &Trial) -> u32 {
-    let Load::Closed(ClosedLoad { users }) = &trial.load;
-    (*users).max(1)
-}
 
 /// Writes down one sleep that ended now; one that ended early is an error.
 #[inline]
@@ -57,14 +49,5 @@ pub fn run<S: Stack, F: Fleet>(
     workload: &SleepWorkload,
     session: &Session,
 ) -> Result<TrialRecord, Failure> {
-    let users = users(trial);
-    for number in 0..users {
-        fleet.spawn_on(number as usize % fleet.workers(), user::<S>(Arc::clone(control), workload.duration_ns));
-    }
-    let outcome = control.wait_ready(u64::from(users), SETUP_LIMIT).and_then(|()| {
-        session.ready(&[]);
-        coordinate::run_phases(control, &trial.phases, session)
-    });
-    let report = fleet.shut_down();
-    Ok(assemble(control, &outcome?, trial, report))
+    users::run(fleet, control, trial, session, |_| user::<S>(Arc::clone(control), workload.duration_ns))
 }

@@ -2,7 +2,6 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
@@ -12,17 +11,15 @@ use zokio_report::schema::record::TrialRecord;
 use super::ring_loop::{Assignment, RingLoop};
 use super::sockets::BLOCKING_BYTES_MAX;
 use super::{crr, epoll, ring, ring_crr, rr, sleep, stream};
-use crate::load::closed::Control;
-use crate::measure::cpu;
 use crate::measure::tally::Ledger;
-use crate::subject::body::coordinate::{self, PhaseReport};
+use crate::subject::body::coordinate;
 use crate::subject::body::drive::{self, SETUP_LIMIT};
+use crate::subject::body::endpoint;
 use crate::subject::body::exchange::Site;
 use crate::subject::body::stack::FleetReport;
-use crate::subject::body::{endpoint, sleep as sleep_body};
 use crate::subject::protocol::{Role, Trial};
 use crate::subject::serve::Session;
-use crate::subject::{not_pinned, worker_cpus};
+use crate::subject::{threads, worker_cpus};
 use crate::workload::Workload;
 use crate::workload::tcp::{TcpMode, TcpWorkload};
 
@@ -105,24 +102,10 @@ pub fn run_unless(refusal: Option<String>, trial: &Trial, session: &Session, con
     match &trial.workload {
         Workload::Tcp(workload) => run_tcp(refusal, trial, session, control, workload),
         Workload::Sleep(workload) => {
-            let users = sleep_body::users(trial);
-            let cpus = worker_cpus(trial);
-            let count = u32::try_from(cpus.len()).unwrap_or(u32::MAX);
-            let (phases, ()) = with_threads(
-                control,
-                &cpus,
-                |worker| {
-                    let worker = u32::try_from(worker).unwrap_or(0);
-                    sleep::run(control, users / count + u32::from(worker < users % count), workload.duration_ns);
-                    Ok(())
-                },
-                || {
-                    control.wait_ready(u64::from(users), SETUP_LIMIT)?;
-                    session.ready(&[]);
-                    Ok((coordinate::run_phases(control, &trial.phases, session)?, ()))
-                },
-            )?;
-            Ok(drive::assemble(control, &phases, trial, report(Variant::Nanosleep, None, &[])))
+            threads::run(trial, session, control, "ceiling", report(Variant::Nanosleep, None, &worker_cpus(trial)), |users| {
+                sleep::run(control, users.end - users.start, workload.duration_ns);
+                Ok(())
+            })
         }
     }
 }
@@ -174,7 +157,7 @@ fn run_tcp(
             _ => epoll::run(&site, assignment(trial, users, &shares[worker], listener)?),
         }
     };
-    let (phases, wanted) = with_threads(control, &cpus, body, || {
+    let (phases, wanted) = threads::with_threads(control, &cpus, "ceiling", body, || {
         if trial.role == Role::Server {
             session.ready(&own);
             return Ok((drive::serve_until_end(control, session), 0));
@@ -237,37 +220,6 @@ fn run_ring(site: &Arc<Site>, assignment: Assignment) -> Result<(), Failure> {
 
 fn ring_failure(error: &std::io::Error) -> Failure {
     endpoint::setup_failure("io_uring", "the ring of a worker failed", error)
-}
-
-/// Runs `body` on a pinned thread per CPU and `coordinate` here; a failure of any thread ends all.
-fn with_threads<T>(
-    control: &Control,
-    cpus: &[u32],
-    body: impl Fn(usize) -> Result<(), Failure> + Sync,
-    coordinate: impl FnOnce() -> Result<(PhaseReport, T), Failure>,
-) -> Result<(PhaseReport, T), Failure> {
-    let body = &body;
-    let outcome = thread::scope(|scope| {
-        for (worker, &cpu) in cpus.iter().enumerate() {
-            let run = move || {
-                let pinned = cpu::pin_thread(cpu).map_err(|error| not_pinned(cpu, &error));
-                if let Err(failure) = pinned.and_then(|()| body(worker)) {
-                    control.fail(failure);
-                }
-            };
-            let started = thread::Builder::new().name(format!("ceiling-{cpu}")).spawn_scoped(scope, run);
-            if let Err(error) = started {
-                control.fail(Failure { class: "threads".into(), message: format!("cannot start a worker: {error}") });
-            }
-        }
-        let outcome = coordinate();
-        // Lets every thread go that still waits or runs.
-        control.stop();
-        control.gate().open();
-        outcome
-    });
-    control.check()?;
-    outcome
 }
 
 fn report(variant: Variant, reason: Option<String>, cpus: &[u32]) -> FleetReport {

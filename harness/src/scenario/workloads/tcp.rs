@@ -1,39 +1,35 @@
-//! The workload tables and the load beside them.
+//! `[scenario.tcp]` and its load.
 //!
 //! In `rr`, `crr` and `churn` a connection belongs to one user, so users and connections default to each other. Given both, the
 //! nearer one wins (`--set` over the scenario, the scenario over defaults); given both by the same, they must agree.
 
-use crate::load::{ClosedLoad, Load};
+use crate::load::Load;
+use crate::scenario::diagnostic::{Diagnostic, Findings};
+use crate::scenario::keys::USERS_MAX;
+use crate::scenario::shape::{Field, Shape};
+use crate::scenario::sizes;
+use crate::scenario::tree::{Node, Origin, Table};
+use crate::scenario::validate::{boolean, integer};
+use crate::workload::Workload;
 use crate::workload::tcp::{SizeDistribution, TcpMode, TcpWorkload};
-use crate::workload::{SleepWorkload, Workload};
 
-use super::case::duration;
-use super::diagnostic::{Diagnostic, Findings};
-use super::sizes;
-use super::tree::{Node, Origin, Table};
-use super::validate::{boolean, integer};
+use super::closed;
 
 const MESSAGE_BYTES: u64 = 64;
 const STREAM_WRITE_BYTES: u64 = 64 << 10;
 const CHURN_OPERATIONS: u64 = 10;
 
-/// The workload and its load.
-pub(crate) fn build(scenario: &Table, workload: &str, findings: &mut Findings) -> (Workload, Load) {
-    match workload {
-        "sleep" => {
-            let duration_ns = duration(scenario, "sleep.duration").map_or(1_000, |duration| duration.as_nanos() as u64);
-            let users = integer(scenario, "load.closed.users").unwrap_or(1);
-            (Workload::Sleep(SleepWorkload { duration_ns }), closed(users))
-        }
-        _ => tcp(scenario, findings),
-    }
-}
+/// The keys of the table.
+pub(crate) const KEYS: &[Field] = &[
+    Field::required("mode", Shape::OneOf(&["rr", "crr", "stream", "churn"]), "What one operation is."),
+    Field::optional("request", Shape::Sizes, "Bytes the client sends per operation; stream: per write."),
+    Field::optional("response", Shape::Sizes, "Bytes the server answers; not for stream."),
+    Field::optional("connections", Shape::Integer(1, USERS_MAX), "Connections open at the same time; rr, crr, churn: one per user."),
+    Field::optional("operations_per_connection", Shape::Integer(1, 1_000_000), "churn: requests and responses on one connection."),
+    Field::optional("nodelay", Shape::Boolean, "TCP_NODELAY on both ends; true when left out."),
+];
 
-fn closed(users: u64) -> Load {
-    Load::Closed(ClosedLoad { users: u32::try_from(users).unwrap_or(u32::MAX) })
-}
-
-fn tcp(scenario: &Table, findings: &mut Findings) -> (Workload, Load) {
+pub(super) fn build(scenario: &Table, findings: &mut Findings) -> (Workload, Load) {
     let mode = match scenario.at("tcp.mode").and_then(Node::text) {
         Some("crr") => TcpMode::Crr,
         Some("stream") => TcpMode::Stream,

@@ -1,0 +1,98 @@
+//! Trials without a runtime: one pinned thread per CPU, for the ceiling and for libraries that are measured alone.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::thread;
+
+use zokio_report::schema::journal::Failure;
+use zokio_report::schema::record::TrialRecord;
+
+use super::body::coordinate::{self, PhaseReport};
+use super::body::drive::{self, SETUP_LIMIT};
+use super::body::stack::FleetReport;
+use super::body::users;
+use super::protocol::Trial;
+use super::serve::Session;
+use super::{not_pinned, worker_cpus};
+use crate::load::closed::Control;
+use crate::measure::cpu;
+use crate::measure::tally::Ledger;
+
+/// Runs a whole trial: the users are dealt out to the threads in consecutive ranges, and `body` runs one thread's range.
+///
+/// `body` says [`Control::user_ready`] for each of its users, waits at the gate, works until [`Control::is_draining`], says
+/// [`Control::user_done`] for each, and hands over its recorder. A thread without users is called with an empty range.
+///
+/// # Errors
+/// A [`Failure`] of the set-up or of a thread.
+pub fn run(
+    trial: &Trial,
+    session: &Session,
+    control: &Arc<Ledger>,
+    name: &str,
+    report: FleetReport,
+    body: impl Fn(Range<u32>) -> Result<(), Failure> + Sync,
+) -> Result<TrialRecord, Failure> {
+    let (users, cpus) = (users::count(trial), worker_cpus(trial));
+    let body = |worker: usize| body(share(users, worker, cpus.len()));
+    let (phases, ()) = with_threads(control, &cpus, name, body, || {
+        control.wait_ready(u64::from(users), SETUP_LIMIT)?;
+        session.ready(&[]);
+        Ok((coordinate::run_phases(control, &trial.phases, session)?, ()))
+    })?;
+    Ok(drive::assemble(control, &phases, trial, report))
+}
+
+/// The users of one thread of so many.
+fn share(users: u32, worker: usize, workers: usize) -> Range<u32> {
+    let edge = |worker: usize| (u64::from(users) * worker as u64 / workers.max(1) as u64) as u32;
+    edge(worker)..edge(worker + 1)
+}
+
+/// Runs `body` on a pinned thread per CPU and `coordinate` here; a failure of any thread ends all.
+///
+/// # Errors
+/// What `coordinate` returned, or the first failure of a thread.
+pub fn with_threads<T>(
+    control: &Control,
+    cpus: &[u32],
+    name: &str,
+    body: impl Fn(usize) -> Result<(), Failure> + Sync,
+    coordinate: impl FnOnce() -> Result<(PhaseReport, T), Failure>,
+) -> Result<(PhaseReport, T), Failure> {
+    let body = &body;
+    let outcome = thread::scope(|scope| {
+        for (worker, &cpu) in cpus.iter().enumerate() {
+            let run = move || {
+                let pinned = cpu::pin_thread(cpu).map_err(|error| not_pinned(cpu, &error));
+                if let Err(failure) = pinned.and_then(|()| body(worker)) {
+                    control.fail(failure);
+                }
+            };
+            let started = thread::Builder::new().name(format!("{name}-{cpu}")).spawn_scoped(scope, run);
+            if let Err(error) = started {
+                control.fail(Failure { class: "threads".into(), message: format!("cannot start a worker: {error}") });
+            }
+        }
+        let outcome = coordinate();
+        // Lets every thread go that still waits or runs.
+        control.stop();
+        control.gate().open();
+        outcome
+    });
+    control.check()?;
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::share;
+
+    #[test]
+    fn every_user_has_one_thread() {
+        for (users, workers) in [(0, 1), (1, 2), (5, 2), (64, 3), (7, 7), (3, 8)] {
+            let shares: Vec<_> = (0..workers).map(|worker| share(users, worker, workers)).collect();
+            assert_eq!(shares.iter().cloned().flatten().collect::<Vec<u32>>(), (0..users).collect::<Vec<u32>>());
+        }
+    }
+}
