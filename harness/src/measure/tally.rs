@@ -151,9 +151,9 @@ impl Tally {
         Work { attempted, ok, errors, bytes: self.sum.bytes, verified: ok, in_flight_at_end }
     }
 
-    /// The histograms that hold anything.
-    pub fn histograms(&self) -> Vec<HistogramPayload> {
-        [("service_time", &self.sum.service), ("connect_time", &self.sum.connect)]
+    /// The histograms that hold anything; `time_id` names the one of the operations.
+    pub fn histograms(&self, time_id: &str) -> Vec<HistogramPayload> {
+        [(time_id, &self.sum.service), ("connect_time", &self.sum.connect)]
             .into_iter()
             .filter(|(_, histogram)| !histogram.is_empty())
             .map(|(id, histogram)| encode(id, histogram))

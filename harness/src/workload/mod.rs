@@ -2,6 +2,7 @@
 //!
 //! Externally tagged, in TOML and in JSON: `[scenario.tcp]`, `{"tcp":{…}}`.
 
+pub mod latency;
 pub mod tcp;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,8 @@ use serde::{Deserialize, Serialize};
 pub enum Workload {
     /// TCP over loopback.
     Tcp(tcp::TcpWorkload),
+    /// Waiting times: wake, spawn, timer, fairness.
+    Latency(latency::LatencyWorkload),
     /// The control `sleep-floor`: how long a short sleep really takes.
     Sleep(SleepWorkload),
 }
@@ -28,6 +31,7 @@ impl Workload {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Tcp(_) => "tcp",
+            Self::Latency(_) => "latency",
             Self::Sleep(_) => "sleep",
         }
     }
@@ -35,7 +39,7 @@ impl Workload {
     /// Bumped when the meaning of a workload changes, so results of two meanings are never compared.
     pub fn version(&self) -> u32 {
         match self {
-            Self::Tcp(_) | Self::Sleep(_) => 1,
+            Self::Tcp(_) | Self::Latency(_) | Self::Sleep(_) => 1,
         }
     }
 
@@ -43,6 +47,7 @@ impl Workload {
     pub fn primary_metric(&self) -> &'static str {
         match self {
             Self::Tcp(tcp) => tcp.mode.primary_metric(),
+            Self::Latency(latency) => latency.mode.primary_metric(),
             Self::Sleep(_) => "ops_per_s",
         }
     }
@@ -51,6 +56,7 @@ impl Workload {
     pub fn witness(&self) -> &'static str {
         match self {
             Self::Tcp(tcp) => tcp.mode.witness(),
+            Self::Latency(latency) => latency.mode.witness(),
             Self::Sleep(_) => "the clock is read around each sleep: none returns before its time",
         }
     }
@@ -59,7 +65,15 @@ impl Workload {
     pub fn bytes_per_operation(&self) -> Option<u64> {
         match self {
             Self::Tcp(tcp) => tcp.bytes_per_operation(),
-            Self::Sleep(_) => None,
+            Self::Latency(_) | Self::Sleep(_) => None,
+        }
+    }
+
+    /// The distribution that one operation's time goes to.
+    pub fn time_id(&self) -> &'static str {
+        match self {
+            Self::Latency(latency) => latency.mode.time_id(),
+            Self::Tcp(_) | Self::Sleep(_) => "service_time",
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::units;
 /// Counter of the system calls made within the measured window.
 const SYSCALLS_MEASURED: &str = "syscalls_measured";
 /// Distributions that become metrics, `<id>_ns_p50` and so on; others are kept as histograms alone.
-const TIMED: [&str; 5] = ["service_time", "response_time", "wake_latency", "spawn_latency", "timer_lateness"];
+pub const TIMED: [&str; 5] = ["service_time", "response_time", "wake_latency", "spawn_latency", "timer_lateness"];
 /// Quantiles of each of them.
 const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999)];
 

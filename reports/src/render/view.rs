@@ -1,5 +1,6 @@
 //! The words all renderers share: one line per row, one per comparison, one per target.
 
+use crate::judge::TIMED;
 use crate::judge::compare::find;
 use crate::schema::journal::CaseRole;
 use crate::schema::result::{CaseResult, Comparison, Interval, Metric, RunResult, SubjectResult, TargetResult, ThresholdResult, Verdict};
@@ -46,8 +47,8 @@ fn view<'a>(case: &'a CaseResult, row: &'a SubjectResult) -> RowView<'a> {
         rate: shown(&case.primary_metric),
         spread: primary.and_then(half_width).map_or_else(|| ABSENT.into(), |share| format!("±{}", Share(share))),
         cpu: row.cpu.total_ns_per_op.map_or_else(|| ABSENT.into(), |ns| Nanos(ns).to_string()),
-        p50: shown("service_time_ns_p50"),
-        p99: shown("service_time_ns_p99"),
+        p50: shown(&format!("{}_ns_p50", time_id(row))),
+        p99: shown(&format!("{}_ns_p99", time_id(row))),
         throughput: metric("bytes_per_s")
             .and_then(|metric| metric.value)
             .map_or_else(|| ABSENT.into(), |rate| BytesPerSecond(rate).to_string()),
@@ -61,6 +62,23 @@ fn view<'a>(case: &'a CaseResult, row: &'a SubjectResult) -> RowView<'a> {
             _ if is_first && case.role == CaseRole::Measured => "(base)",
             _ => "",
         },
+    }
+}
+
+/// The distribution that the row's quantiles are of: the first that became a metric.
+pub(super) fn time_id(row: &SubjectResult) -> &'static str {
+    TIMED.into_iter().find(|id| row.histograms.iter().any(|histogram| histogram.id == *id)).unwrap_or(TIMED[0])
+}
+
+/// A distribution in words, to begin a sentence with.
+pub(crate) fn time_name(id: &str) -> &'static str {
+    match id {
+        "service_time" => "Service time",
+        "response_time" => "Response time",
+        "wake_latency" => "Time from wake to poll",
+        "spawn_latency" => "Time from spawn to first poll",
+        "timer_lateness" => "Lateness of timers",
+        _ => "Time",
     }
 }
 
@@ -201,9 +219,11 @@ pub(super) fn rows_in(result: &RunResult, state: ValidityState) -> Vec<(&CaseRes
 
 /// What kind of load and placement a case has, in one phrase.
 pub(super) fn conditions(case: &CaseResult) -> String {
+    let time = case.subjects.first().map_or(TIMED[0], time_id);
+    let time = time_name(time).to_lowercase();
     let load = match case.users {
-        Some(1) => "closed loop of 1 user: service time".to_string(),
-        Some(users) => format!("closed loop of {users} users: service time"),
+        Some(1) => format!("closed loop of 1 user: {time}"),
+        Some(users) => format!("closed loop of {users} users: {time}"),
         None => "as fast as the receiver takes it: time per write".to_string(),
     };
     let role = if case.role == CaseRole::Control { ", control, not ranked" } else { "" };
@@ -212,7 +232,7 @@ pub(super) fn conditions(case: &CaseResult) -> String {
 
 /// What a column of rates is called.
 pub(super) fn rate_heading(case: &CaseResult) -> String {
-    case.primary_metric.trim_end_matches("_per_s").replace('_', " ")
+    case.primary_metric.trim_end_matches("_per_s").replace("_ns_", " ").replace('_', " ")
 }
 
 /// Text without control characters, so that a subject's message cannot steer a terminal or break a line.

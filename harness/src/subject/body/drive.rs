@@ -180,7 +180,7 @@ pub fn assemble(control: &Ledger, phases: &PhaseReport, trial: &Trial, fleet: Fl
         elapsed_ns: phases.elapsed_ns,
         work: tally.work(phases.in_flight_at_end),
         batches,
-        histograms: tally.histograms(),
+        histograms: tally.histograms(trial.workload.time_id()),
         cpu_ns,
         counters,
         driver: fleet.driver,

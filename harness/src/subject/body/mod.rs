@@ -5,10 +5,12 @@
 //!       └── drive: listeners, users, record                         └──▶ Fleet: the runtime's threads
 //! ```
 
+pub mod bell;
 pub mod coordinate;
 pub mod drive;
 pub mod endpoint;
 pub mod exchange;
+pub mod latency;
 mod option;
 pub mod sleep;
 pub mod stack;

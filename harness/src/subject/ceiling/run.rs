@@ -101,6 +101,7 @@ pub fn run(trial: &Trial, session: &Session, control: &Arc<Ledger>) -> Result<Tr
 pub fn run_unless(refusal: Option<String>, trial: &Trial, session: &Session, control: &Arc<Ledger>) -> Result<TrialRecord, Failure> {
     match &trial.workload {
         Workload::Tcp(workload) => run_tcp(refusal, trial, session, control, workload),
+        Workload::Latency(_) => Err(drive::unsupported("waiting times are a runtime's: there is none here")),
         Workload::Sleep(workload) => {
             threads::run(trial, session, control, "ceiling", report(Variant::Nanosleep, None, &worker_cpus(trial)), |users| {
                 sleep::run(control, users.end - users.start, workload.duration_ns);

@@ -21,10 +21,12 @@ pub(super) fn section(case: &CaseResult, anchor: &str) -> Markup {
                 }
             }
             (legend(case))
-            @if let Some(curves) = plot::latency::svg(case, "service_time") {
-                figure {
-                    (PreEscaped(curves))
-                    figcaption { "Service time by percentile, all trials merged, as far as the samples support it." }
+            @if let Some(first) = case.subjects.first().map(view::time_id) {
+                @if let Some(curves) = plot::latency::svg(case, first) {
+                    figure {
+                        (PreEscaped(curves))
+                        figcaption { (view::time_name(first)) " by percentile, all trials merged, as far as the samples support it." }
+                    }
                 }
             }
             @if let Some(strip) = plot::strip::svg(case) {

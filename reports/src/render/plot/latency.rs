@@ -6,6 +6,7 @@
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use super::super::view;
 use super::COLORS;
 use crate::schema::histogram;
 use crate::schema::result::CaseResult;
@@ -37,7 +38,7 @@ pub(crate) fn svg(case: &CaseResult, id: &str) -> Option<String> {
     Some(format!(
         "<svg class=\"plot curves\" role=\"img\" viewBox=\"0 0 {width} {height}\" xmlns=\"http://www.w3.org/2000/svg\">\
          <title>{} by percentile, one line per subject, logarithmic in both directions</title>{body}",
-        if id == "service_time" { "Service time" } else { "Time" }
+        view::time_name(id)
     ))
 }
 

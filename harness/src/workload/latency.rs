@@ -1,0 +1,76 @@
+//! How long a woken or a spawned task waits for its poll, and how late a timer is.
+//!
+//! | mode | one operation | time |
+//! |---|---|---|
+//! | `wake` | a task wakes another of its runtime | from the call of the waker to the poll |
+//! | `spawn` | a task spawns another | from the call of spawn to the first poll |
+//! | `timer` | a sleep to a deadline | from the deadline to the poll |
+//! | `fairness` | as `wake`, beside a task that takes all it gets | as `wake` |
+
+use serde::{Deserialize, Serialize};
+
+/// The table `[scenario.latency]`, as the subject gets it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LatencyWorkload {
+    /// What is timed.
+    pub mode: LatencyMode,
+    /// Share of each worker's time that other tasks take, in per cent: `wake` and `spawn`.
+    pub busy_percent: u32,
+    /// `timer`: each user's deadlines are so far apart, and those of all users spread evenly over it, in nanoseconds.
+    pub period_ns: u64,
+    /// `fairness`: what takes all it gets.
+    pub beside: Beside,
+}
+
+/// What is timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LatencyMode {
+    /// Wake to poll.
+    Wake,
+    /// Spawn to first poll.
+    Spawn,
+    /// Deadline to poll.
+    Timer,
+    /// Wake to poll, beside a task that takes all it gets.
+    Fairness,
+}
+
+/// A neighbour that never waits; each worker gets one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Beside {
+    /// A task whose every poll takes 1 ms of CPU, woken again at once.
+    Poll,
+    /// Two tasks that wake each other.
+    Pair,
+}
+
+impl LatencyMode {
+    /// The distribution's name in a record.
+    pub fn time_id(self) -> &'static str {
+        match self {
+            Self::Wake | Self::Fairness => "wake_latency",
+            Self::Spawn => "spawn_latency",
+            Self::Timer => "timer_lateness",
+        }
+    }
+
+    /// The metric that is compared.
+    pub fn primary_metric(self) -> &'static str {
+        match self {
+            Self::Wake | Self::Fairness => "wake_latency_ns_p99",
+            Self::Spawn => "spawn_latency_ns_p99",
+            Self::Timer => "timer_lateness_ns_p99",
+        }
+    }
+
+    /// How we know that the work happened.
+    pub fn witness(self) -> &'static str {
+        match self {
+            Self::Wake | Self::Fairness => "the woken task takes the stamp that its waker left, each stamp once, and answers",
+            Self::Spawn => "the spawned task takes the stamp of its spawn in its first poll, and answers",
+            Self::Timer => "the clock is read after each sleep: none returns before its deadline",
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Waiting times: every mode on every runtime, each wait counted once, and the neighbours are there.
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use support::{alone, sleep_trial};
+use zokio_bench::measure::tally;
+use zokio_bench::subject::serve::{Session, Subject};
+use zokio_bench::subject::tokio::{Tokio, TokioCt};
+use zokio_bench::subject::zokio::Zokio;
+use zokio_bench::workload::Workload;
+use zokio_bench::workload::latency::{Beside, LatencyMode, LatencyWorkload};
+use zokio_report::schema::record::TrialRecord;
+
+const RUNTIMES: [(&str, &dyn Subject); 3] = [("zokio", &Zokio), ("tokio", &Tokio), ("tokio-ct", &TokioCt)];
+
+fn run(name: &str, subject: &dyn Subject, workload: &LatencyWorkload, users: u32) -> TrialRecord {
+    let mut trial = sleep_trial(name, 1, users);
+    trial.workload = Workload::Latency(workload.clone());
+    trial.phases.measure_ms = 80;
+    subject.run(&trial, &Session::detached()).unwrap_or_else(|failure| panic!("{name} {workload:?}: {failure:?}"))
+}
+
+fn workload(mode: LatencyMode) -> LatencyWorkload {
+    LatencyWorkload { mode, busy_percent: 0, period_ns: 20_000_000, beside: Beside::Poll }
+}
+
+fn median_ns(record: &TrialRecord, id: &str) -> u64 {
+    let payload = record.histograms.iter().find(|payload| payload.id == id).expect("the mode's own distribution");
+    tally::decode(payload).expect("sound").value_at_quantile(0.5)
+}
+
+#[test]
+fn every_wait_is_timed_once_and_every_user_ends() {
+    let _alone = alone();
+    for (name, subject) in RUNTIMES {
+        for (mode, users) in [(LatencyMode::Wake, 3), (LatencyMode::Spawn, 3), (LatencyMode::Timer, 200), (LatencyMode::Fairness, 4)] {
+            let record = run(name, subject, &workload(mode), users);
+            let work = &record.work;
+            assert!(work.ok > 0 && work.errors.is_empty(), "{name} {mode:?}: {work:?}");
+            assert_eq!(work.in_flight_at_end, 0, "{name} {mode:?}");
+            let payload = record.histograms.iter().find(|payload| payload.id == mode.time_id()).expect("its distribution");
+            assert_eq!(tally::decode(payload).expect("sound").len(), work.ok, "{name} {mode:?}");
+        }
+    }
+}
+
+#[test]
+fn timers_come_as_often_as_their_period_says() {
+    let _alone = alone();
+    for (name, subject) in RUNTIMES {
+        let record = run(name, subject, &workload(LatencyMode::Timer), 500);
+        let expected = record.elapsed_ns as f64 / 20e6 * 500.0;
+        let off = record.work.ok as f64 / expected;
+        assert!((0.5..1.5).contains(&off), "{name}: {} timers, {expected} expected", record.work.ok);
+    }
+}
+
+#[test]
+fn a_neighbour_takes_the_share_it_is_asked_to_take() {
+    let _alone = alone();
+    for (name, subject) in RUNTIMES {
+        let cpu = |busy_percent| {
+            let mut busy = workload(LatencyMode::Spawn);
+            busy.busy_percent = busy_percent;
+            run(name, subject, &busy, 1).work.ok
+        };
+        let (alone, beside) = (cpu(0), cpu(90));
+        assert!(beside < alone, "{name}: {beside} spawns beside a busy neighbour, {alone} alone");
+    }
+}
+
+#[test]
+fn long_polls_are_waited_for_by_those_who_share_their_worker() {
+    let _alone = alone();
+    // One worker a runtime, so that the woken task cannot be anywhere else.
+    let record = run("tokio-ct", &TokioCt, &workload(LatencyMode::Fairness), 32);
+    assert!(median_ns(&record, "wake_latency") > 100_000, "the polls of 1 ms are not there");
+}
