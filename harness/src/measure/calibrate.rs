@@ -1,7 +1,7 @@
 //! Bounds measured on this host before a run: what a clock reading, a system call, a copied kibibyte, a loopback transfer cost at least.
 //!
 //! They are lower bounds of cost, so each is the least of several runs: noise only adds. A claim below them is not a measurement.
-//! A bound that cannot be measured is `None`, never 0. The whole takes well under 300 ms.
+//! A bound that cannot be measured is `None`, never 0. The whole takes well under 400 ms.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::clock::Clock;
+use super::ring_nop;
 use crate::host::noise;
 
 /// No bound may take longer than this, whatever the host does.
@@ -27,9 +28,13 @@ const LIMIT_PER_BOUND: Duration = Duration::from_millis(35);
 /// | `memcpy_ns_per_kib` | copying 1 KiB inside the first-level cache |
 /// | `empty_loop_ns` | one turn of a loop that keeps a counter alive |
 /// | `fetch_add_ns` | one uncontended atomic addition |
+/// | `relaxed_load_ns` | one relaxed load, of eight that do not wait for each other |
 /// | `core_round_trip_ns` | a cache line to the second CPU of this thread's affinity and back |
+/// | `hand_over_ns` | a word to another thread and back: the same reading, by the name floors use |
+/// | `ring_nop_ns` | one io_uring NOP of a batch of 32, submitted and reaped |
 pub fn calibrate() -> BTreeMap<String, Option<f64>> {
     Clock::start();
+    let core_round_trip_ns = core_round_trip_ns();
     let bounds = [
         ("timer_resolution_ns", Clock::resolution_ns()),
         ("timer_cost_ns", Clock::cost_ns()),
@@ -38,7 +43,10 @@ pub fn calibrate() -> BTreeMap<String, Option<f64>> {
         ("memcpy_ns_per_kib", memcpy_ns_per_kib()),
         ("empty_loop_ns", empty_loop_ns()),
         ("fetch_add_ns", fetch_add_ns()),
-        ("core_round_trip_ns", core_round_trip_ns()),
+        ("relaxed_load_ns", relaxed_load_ns()),
+        ("core_round_trip_ns", core_round_trip_ns),
+        ("hand_over_ns", core_round_trip_ns),
+        ("ring_nop_ns", ring_nop::ring_nop_ns(LIMIT_PER_BOUND)),
     ];
     bounds.into_iter().map(|(name, bound)| (name.to_owned(), bound.filter(|bound| bound.is_finite() && *bound > 0.0))).collect()
 }
@@ -142,6 +150,20 @@ fn fetch_add_ns() -> Option<f64> {
     })
 }
 
+/// Loads that a processor may do side by side: no sequence of loads is cheaper per load.
+fn relaxed_load_ns() -> Option<f64> {
+    const LOADS: u32 = 8;
+    let word = AtomicU64::new(1);
+    let mut sum = 0_u64;
+    let least = least_ns_of(64, 2_048, || {
+        let word = black_box(&word);
+        // Relaxed: the cost of the load itself; nothing is published by it.
+        sum = (0..LOADS).fold(sum, |sum, _| sum.wrapping_add(word.load(Ordering::Relaxed)));
+    });
+    black_box(sum);
+    least.map(|ns| ns / f64::from(LOADS))
+}
+
 fn core_round_trip_ns() -> Option<f64> {
     let cpus = zokio::topology::current_affinity().ok()?;
     let (&first, &second) = (cpus.first()?, cpus.get(1)?);
@@ -162,8 +184,11 @@ mod tests {
             "core_round_trip_ns",
             "empty_loop_ns",
             "fetch_add_ns",
+            "hand_over_ns",
             "loopback_write_read_ns",
             "memcpy_ns_per_kib",
+            "relaxed_load_ns",
+            "ring_nop_ns",
             "syscall_ns",
             "timer_cost_ns",
             "timer_resolution_ns",
@@ -172,11 +197,29 @@ mod tests {
         for (name, bound) in &bounds {
             assert!(bound.is_none_or(|bound| bound > 0.0 && bound < 1e7), "{name}: {bound:?}");
         }
-        for name in ["empty_loop_ns", "fetch_add_ns", "memcpy_ns_per_kib", "timer_cost_ns", "loopback_write_read_ns"] {
+        for name in ["empty_loop_ns", "fetch_add_ns", "relaxed_load_ns", "memcpy_ns_per_kib", "timer_cost_ns", "loopback_write_read_ns"] {
             assert!(bounds[name].is_some(), "{name}: {bounds:?}");
         }
         assert!(bounds["loopback_write_read_ns"] > bounds["empty_loop_ns"], "{bounds:?}");
+        // Unoptimised, the loop around an operation is most of its cost.
+        if !cfg!(debug_assertions) {
+            assert!(bounds["relaxed_load_ns"] < bounds["fetch_add_ns"], "a load is no locked addition: {bounds:?}");
+        }
+        assert_eq!(bounds["hand_over_ns"], bounds["core_round_trip_ns"]);
+        if io_uring_works() {
+            assert!(bounds["ring_nop_ns"].is_some(), "{bounds:?}");
+        }
         assert!(elapsed < Duration::from_secs(3), "{elapsed:?}");
+    }
+
+    #[cfg(target_os = "linux")]
+    fn io_uring_works() -> bool {
+        io_uring::IoUring::new(4).is_ok()
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn io_uring_works() -> bool {
+        false
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod calibrate;
 pub mod clock;
 pub mod cpu;
 pub mod recorder;
+mod ring_nop;
 pub mod stamp;
 pub mod steady;
 pub mod tally;

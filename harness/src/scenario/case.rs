@@ -151,6 +151,7 @@ impl CaseSpec {
             "load": self.load,
             "runtime": self.runtime,
             "workload": self.workload,
+            "floor": self.workload.floor(),
             "params": self.params,
             "thresholds": self.thresholds,
             "targets": self.targets,

@@ -76,4 +76,14 @@ impl Workload {
             Self::Tcp(_) | Self::Sleep(_) => "service_time",
         }
     }
+
+    /// The least CPU time of one successful operation: calibration keys and how often each is due, to be summed. It becomes `floor` of the
+    /// effective case. Empty where a guard has a rule of its own (loopback, sleep).
+    ///
+    /// An operation that is one turn of a loop names `empty_loop_ns`; then `empty-loop` judges it too.
+    pub fn floor(&self) -> &'static [(&'static str, f64)] {
+        match self {
+            Self::Tcp(_) | Self::Sleep(_) => &[],
+        }
+    }
 }

@@ -18,6 +18,14 @@ pub const LOOPBACK_WRITE_READ_NS: &str = "loopback_write_read_ns";
 pub const MEMCPY_NS_PER_KIB: &str = "memcpy_ns_per_kib";
 /// One turn of an empty loop that the compiler could not remove.
 pub const EMPTY_LOOP_NS: &str = "empty_loop_ns";
+/// One relaxed load of a word in the nearest cache, of several that do not wait for each other.
+pub const RELAXED_LOAD_NS: &str = "relaxed_load_ns";
+/// One uncontended atomic addition.
+pub const FETCH_ADD_NS: &str = "fetch_add_ns";
+/// A word to a thread on another CPU and back, both spinning: what work that changes its thread and is answered costs at least.
+pub const HAND_OVER_NS: &str = "hand_over_ns";
+/// One io_uring NOP of a batch of 32, submitted and reaped.
+pub const RING_NOP_NS: &str = "ring_nop_ns";
 
 /// The value of a key, when it was measured and makes sense.
 pub(super) fn value(header: &RunHeader, key: &str) -> Option<f64> {

@@ -6,7 +6,8 @@
 //! | work | the least it takes | why less than the obvious bound |
 //! |---|---|---|
 //! | one exchange over loopback | one 64-byte write and read | it needs two of each; a ring saves entries into the kernel, never half of the work |
-//! | a byte moved | one copy | it is copied in and out |
+//! | a byte moved over loopback | one copy | it is copied in and out |
+//! | an operation of a case with a `floor` | the calibrated costs named there ([`floor`](super::floor)) | |
 //! | one sleep | its own length, per user | |
 
 use serde_json::Value;
@@ -14,14 +15,12 @@ use serde_json::Value;
 use super::super::calibration;
 use super::super::row::{ALL_ROLES, Recorded, Row};
 use super::finding::{Finding, worst_trial};
+use super::floor::{self, STATE_SLACK};
 use crate::schema::validity::CheckState;
 use crate::units::{Nanos, grouped};
 
 /// System calls of an exchange (write, read, write, read), where the loopback exchange itself was not measured.
 const SYSCALLS_PER_EXCHANGE: f64 = 4.0;
-/// Share of the measured cost that is the bound: virtual machines move their CPUs between states in which the same call costs 1.25 to 1.5
-/// times as much, and the cost may have been measured in the slow one.
-const STATE_SLACK: f64 = 0.6;
 /// What kernel accounting may be off by: a share, and one scheduler tick at each end.
 const ACCOUNT_SLACK: (f64, f64) = (0.05, 5e6);
 /// A sleep may seem short by what the clock steps.
@@ -35,8 +34,9 @@ pub(super) fn physical_bound(row: &Row<'_>) -> Option<Finding> {
         if row.case.workload == "sleep" {
             return sleep_bound(row, trial);
         }
-        let Some(floor) = least_cpu_ns(row, trial) else {
-            return Finding::skipped("the costs of loopback and of copying were not measured on this host");
+        let floor = match least_cpu_ns(row, trial) {
+            Ok(floor) => floor,
+            Err(why) => return Finding::skipped(why),
         };
         let (seen, least) = (trial.record.elapsed_ns as f64 * cpus / ok, floor / ok);
         let detail = format!("{} per operation and CPU, and this machine needs at least {}", Nanos(seen), Nanos(least));
@@ -75,7 +75,7 @@ pub(super) fn cpu_evidence(row: &Row<'_>) -> Option<Finding> {
 }
 
 fn enough_for_the_work(row: &Row<'_>, trial: &Recorded<'_>, charged: f64) -> Option<Finding> {
-    let floor = least_cpu_ns(row, trial).filter(|_| row.case.workload != "sleep")?;
+    let floor = least_cpu_ns(row, trial).ok()?;
     let ok = grouped(trial.record.work.ok);
     let detail = format!("{} of CPU time for {ok} operations that need at least {}", Nanos(charged), Nanos(floor));
     Some(if charged < floor { Finding::invalid(detail) } else { Finding::pass(detail) }.with(charged, floor))
@@ -116,16 +116,21 @@ fn claimed_cpu(row: &Row<'_>, trial: &Recorded<'_>) -> Option<(u64, &'static [&'
     cpu.client.filter(|_| row.is_apart()).map(|claimed| (claimed, client))
 }
 
-/// The least CPU time the successes of a trial can take here; `None` where nothing to compare with was measured.
-fn least_cpu_ns(row: &Row<'_>, trial: &Recorded<'_>) -> Option<f64> {
+/// The least CPU time the successes of a trial can take here, or why nothing bounds them.
+fn least_cpu_ns(row: &Row<'_>, trial: &Recorded<'_>) -> Result<f64, String> {
     let work = &trial.record.work;
-    let copy = calibration::value(row.header, calibration::MEMCPY_NS_PER_KIB).map(|ns| work.bytes as f64 * ns / 1024.0);
-    if row.is_stream() {
-        return copy.map(|ns| ns * STATE_SLACK);
+    if let Some(per_operation) = floor::per_operation_ns(row, trial) {
+        return per_operation.map(|ns| work.ok as f64 * ns * STATE_SLACK);
     }
+    if !row.has_connections() {
+        return Err(format!("no least cost is known of an operation of `{}`", row.case.workload));
+    }
+    let copy = calibration::value(row.header, calibration::MEMCPY_NS_PER_KIB).map(|ns| work.bytes as f64 * ns / 1024.0);
     let exchange = calibration::value(row.header, calibration::LOOPBACK_WRITE_READ_NS)
-        .or_else(|| calibration::value(row.header, calibration::SYSCALL_NS).map(|ns| ns * SYSCALLS_PER_EXCHANGE))?;
-    Some((work.ok as f64 * exchange).max(copy.unwrap_or(0.0)) * STATE_SLACK)
+        .or_else(|| calibration::value(row.header, calibration::SYSCALL_NS).map(|ns| ns * SYSCALLS_PER_EXCHANGE))
+        .map(|ns| (work.ok as f64 * ns).max(copy.unwrap_or(0.0)));
+    let least = if row.is_stream() { copy } else { exchange };
+    least.map(|ns| ns * STATE_SLACK).ok_or_else(|| "the costs of loopback and of copying were not measured on this host".into())
 }
 
 /// The first number under `key`, anywhere in the effective case.
