@@ -84,6 +84,8 @@ impl Workload {
     pub fn floor(&self) -> &'static [(&'static str, f64)] {
         match self {
             Self::Tcp(_) | Self::Sleep(_) => &[],
+            // The clock is read at both ends of each wait.
+            Self::Latency(_) => &[("timer_cost_ns", 2.0)],
         }
     }
 }
