@@ -59,15 +59,10 @@ fn timers_come_as_often_as_their_period_says() {
 #[test]
 fn a_neighbour_takes_the_share_it_is_asked_to_take() {
     let _alone = alone();
-    for (name, subject) in RUNTIMES {
-        let cpu = |busy_percent| {
-            let mut busy = workload(LatencyMode::Spawn);
-            busy.busy_percent = busy_percent;
-            run(name, subject, &busy, 1).work.ok
-        };
-        let (alone, beside) = (cpu(0), cpu(90));
-        assert!(beside < alone, "{name}: {beside} spawns beside a busy neighbour, {alone} alone");
-    }
+    // A runtime that does not balance: elsewhere the waiting task may escape.
+    let spawns = |busy_percent| run("tokio-ct", &TokioCt, &LatencyWorkload { busy_percent, ..workload(LatencyMode::Spawn) }, 1).work.ok;
+    let (alone, beside) = (spawns(0), spawns(90));
+    assert!(beside < alone / 2, "{beside} spawns beside a busy neighbour, {alone} alone");
 }
 
 #[test]

@@ -38,16 +38,16 @@ pub fn run<S: Stack, F: Fleet>(
         let control = Arc::clone(control);
         match (workload.mode, workload.beside) {
             (LatencyMode::Timer, _) => {}
-            (LatencyMode::Fairness, Beside::Poll) => fleet.spawn_on(worker, long_polls(control)),
-            (LatencyMode::Fairness, Beside::Pair) => fleet.spawn_on(worker, pair::<S>(control)),
+            (LatencyMode::Fairness, Beside::Poll) => start_on::<S, F>(&fleet, worker, long_polls(control)),
+            (LatencyMode::Fairness, Beside::Pair) => start_on::<S, F>(&fleet, worker, pair::<S>(control)),
             _ if workload.busy_percent == 0 => {}
-            _ => fleet.spawn_on(worker, busy::<S>(control, workload.busy_percent)),
+            _ => start_on::<S, F>(&fleet, worker, busy::<S>(control, workload.busy_percent)),
         }
     }
     let users = u64::from(users::count(trial));
     users::run(fleet, control, trial, session, |number| {
         let (control, workload) = (Arc::clone(control), workload.clone());
-        async move {
+        let user = async move {
             control.user_ready();
             control.gate().wait().await;
             match workload.mode {
@@ -56,8 +56,14 @@ pub fn run<S: Stack, F: Fleet>(
                 LatencyMode::Timer => sleeps::<S>(&control, workload.period_ns, u64::from(number), users).await,
             }
             control.user_done();
-        }
+        };
+        async { S::spawn(user) }
     })
+}
+
+/// Starts a task on this worker, from where a runtime that balances may take it: nothing here is bound to a worker.
+fn start_on<S: Stack, F: Fleet>(fleet: &F, worker: usize, task: impl Future<Output = ()> + Send + 'static) {
+    fleet.spawn_on(worker, async { S::spawn(task) });
 }
 
 /// Wakes a task, which wakes back; each of the two writes down how long it waited.
