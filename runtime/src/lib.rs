@@ -26,7 +26,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! Where next: [`Builder`] and [`config`] for what can be set, [`task`], [`time`] and [`net`] for what tasks do.
+//! Where next: [`Builder`] and [`config`] for what can be set, [`task`], [`time`], [`sync`] and [`net`] for what tasks do.
 #![deny(unsafe_code)]
 
 pub mod buf;
@@ -40,6 +40,7 @@ mod op;
 mod primitives;
 pub mod runtime;
 mod scheduler;
+pub mod sync;
 pub mod task;
 pub mod time;
 pub mod topology;

@@ -3,10 +3,8 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::pin::pin;
 use std::sync::{Arc, Barrier, Condvar, Mutex, mpsc};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, JoinHandle as ThreadHandle, Thread};
+use std::thread::{self, JoinHandle as ThreadHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_deque::Worker as Queue;
@@ -18,6 +16,7 @@ use crate::primitives::lock_std;
 use crate::scheduler::Shared;
 use crate::scheduler::context::{self, Current, OutsideContext};
 use crate::scheduler::worker::{self, WorkerSetup};
+use crate::sync::park;
 use crate::task::JoinHandle;
 use crate::task::raw::ANY_WORKER;
 
@@ -134,18 +133,7 @@ impl Runtime {
     /// Inside another runtime's `block_on` or task: a worker must not block.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         assert!(context::with(|current| current.is_none()), "`block_on` inside a runtime: a thread that runs tasks must not block");
-        self.enter(|| {
-            let parker = Arc::new(Parker(thread::current()));
-            let waker = Waker::from(parker);
-            let mut cx = Context::from_waker(&waker);
-            let mut future = pin!(future);
-            loop {
-                if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
-                    return output;
-                }
-                thread::park();
-            }
-        })
+        self.enter(|| park::block_on(future))
     }
 
     /// Runs `body` with this runtime as the thread's own, so that `zokio::spawn` and I/O work inside; nothing is polled.
@@ -250,17 +238,5 @@ impl Drop for Leaves {
         }
         *lock_std(&self.0.count) -= 1;
         self.0.changed.notify_all();
-    }
-}
-
-struct Parker(Thread);
-
-impl Wake for Parker {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.0.unpark();
     }
 }
