@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 
 use crossbeam_deque::Worker as Queue;
 
+use crate::blocking;
 use crate::config::RuntimeConfig;
-use crate::driver::{self, DriverConfig, DriverReport};
+use crate::driver::{DriverConfig, DriverReport};
 use crate::metrics::{RuntimeMetrics, WorkerMetrics};
 use crate::primitives::lock_std;
 use crate::scheduler::Shared;
-use crate::scheduler::context::{self, Current, OutsideContext};
+use crate::scheduler::context;
 use crate::scheduler::worker::{self, WorkerSetup};
 use crate::sync::park;
 use crate::task::JoinHandle;
@@ -28,6 +29,8 @@ use crate::task::raw::ANY_WORKER;
 /// 3. Every task is cancelled: its future is dropped, its handle says `cancelled`.
 /// 4. Each worker cancels its operations in flight and waits until the kernel has given every buffer back.
 /// 5. Drivers, file descriptors and memory go; the threads end and are joined.
+///
+/// Blocking closures that wait are dropped at step 1 and their handles say `cancelled`; those that run are waited for after step 5.
 pub struct Runtime {
     shared: Arc<Shared>,
     threads: Mutex<Vec<ThreadHandle<()>>>,
@@ -138,10 +141,7 @@ impl Runtime {
 
     /// Runs `body` with this runtime as the thread's own, so that `zokio::spawn` and I/O work inside; nothing is polled.
     pub fn enter<R>(&self, body: impl FnOnce() -> R) -> R {
-        let home = self.shared.assign_home();
-        let current = Current::Outside(OutsideContext { shared: self.shared.clone(), home });
-        let remote = self.shared.workers[home].remote.get().expect("a started runtime has its drivers").clone();
-        driver::context::enter_remote(&remote, || context::enter(&current, body))
+        context::enter_shared(&self.shared, body)
     }
 
     /// Spawns a task that any worker may run.
@@ -162,6 +162,25 @@ impl Runtime {
         self.shared.spawn(future, (worker % self.shared.workers.len()) as u32)
     }
 
+    /// Spawns tasks that any worker may run, all of them before the first wake-up; the handles come in the order of the futures.
+    pub fn spawn_batch<F>(&self, futures: impl IntoIterator<Item = F>) -> Vec<JoinHandle<F::Output>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        // Collected first: the iterator may spawn as well.
+        self.shared.spawn_batch(futures.into_iter().collect())
+    }
+
+    /// Runs `closure` on a thread that may block; see [`spawn_blocking`](crate::spawn_blocking).
+    pub fn spawn_blocking<F, R>(&self, closure: F) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        blocking::spawn(&self.shared, closure)
+    }
+
     /// What the runtime counted since it started.
     pub fn metrics(&self) -> RuntimeMetrics {
         let one = |worker: &crate::scheduler::WorkerShared| {
@@ -176,7 +195,7 @@ impl Runtime {
                 operations_completed: driver.completed,
             }
         };
-        RuntimeMetrics { workers: self.shared.workers.iter().map(one).collect() }
+        RuntimeMetrics { workers: self.shared.workers.iter().map(one).collect(), blocking_threads: self.shared.blocking.threads() }
     }
 
     /// Which driver runs, and why.
@@ -189,8 +208,8 @@ impl Runtime {
         &self.shared.config
     }
 
-    /// Shuts down, and waits at most `limit` for the workers. True when they have ended; otherwise a task still blocks its worker, and
-    /// the threads end by themselves when it lets go.
+    /// Shuts down, and waits at most `limit` for the workers and the blocking threads. True when they have ended; otherwise a task still
+    /// blocks its worker or a closure still runs, and the threads end by themselves when it lets go.
     pub fn shutdown_timeout(self, limit: Duration) -> bool {
         self.shared.close();
         let deadline = Instant::now() + limit;
@@ -200,11 +219,13 @@ impl Runtime {
             if left.is_zero() {
                 drop(count);
                 lock_std(&self.threads).clear();
+                self.shared.blocking.wait(&self.shared, Some(deadline));
                 return false;
             }
             count = self.alive.changed.wait_timeout(count, left).map_or_else(|poisoned| poisoned.into_inner().0, |(count, _)| count);
         }
-        true
+        drop(count);
+        self.shared.blocking.wait(&self.shared, Some(deadline))
     }
 }
 
@@ -217,6 +238,7 @@ impl Drop for Runtime {
                 let _ = thread.join();
             }
         }
+        self.shared.blocking.wait(&self.shared, None);
     }
 }
 
