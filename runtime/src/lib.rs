@@ -38,6 +38,7 @@ mod mem;
 pub mod metrics;
 pub mod net;
 mod op;
+pub mod pool;
 mod primitives;
 pub mod runtime;
 mod scheduler;
@@ -100,7 +101,9 @@ where
 ///
 /// ```
 /// let runtime = zokio::Builder::new().worker_threads(1).build()?;
-/// let text = runtime.block_on(zokio::spawn_blocking(|| std::fs::read_to_string("Cargo.toml")));
+/// let text = runtime.block_on(async {
+///     zokio::spawn_blocking(|| std::fs::read_to_string("Cargo.toml")).await
+/// });
 /// assert!(text.unwrap()?.contains("zokio"));
 /// # Ok::<(), std::io::Error>(())
 /// ```

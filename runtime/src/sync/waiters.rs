@@ -61,9 +61,15 @@ impl<P> Waiters<P> {
 
     /// Serves who is first.
     pub(crate) fn pop(&mut self) -> Option<Waiter<P>> {
+        self.pop_with_ticket().map(|(_, waiter)| waiter)
+    }
+
+    /// Serves who is first, and says which ticket that was.
+    pub(crate) fn pop_with_ticket(&mut self) -> Option<(u64, Waiter<P>)> {
         self.front_mut()?;
         self.live -= 1;
-        self.line.pop_front().and_then(|entry| entry.waiter)
+        let entry = self.line.pop_front()?;
+        entry.waiter.map(|waiter| (entry.ticket, waiter))
     }
 
     /// The waiter with this ticket; `None` when it was served.
