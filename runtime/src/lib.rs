@@ -26,7 +26,8 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! Where next: [`Builder`] and [`config`] for what can be set, [`task`], [`time`], [`sync`] and [`net`] for what tasks do.
+//! Where next: [`Builder`] and [`config`] for what can be set, [`task`], [`time`], [`sync`] and [`net`] for what tasks do, [`pool`] and [`mem`] for what
+//! they use again and again.
 #![deny(unsafe_code)]
 
 mod blocking;
@@ -34,7 +35,7 @@ pub mod buf;
 pub mod builder;
 pub mod config;
 mod driver;
-mod mem;
+pub mod mem;
 pub mod metrics;
 pub mod net;
 mod op;

@@ -9,6 +9,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use proptest::prelude::*;
+use zokio::buf::IoBuf;
+use zokio::mem::BufferPool;
+use zokio::net::{TcpListener, TcpStream};
 use zokio::pool::{ObjectPool, Pooled};
 
 mod support;
@@ -194,4 +197,75 @@ fn objects_outlive_the_handles_and_are_dropped_once() {
     assert_eq!(live.load(Ordering::SeqCst), 4);
     std::thread::spawn(move || drop(out)).join().unwrap();
     assert_eq!(live.load(Ordering::SeqCst), 0);
+}
+
+/// Resident bytes of this process.
+#[cfg(target_os = "linux")]
+fn resident_bytes() -> usize {
+    let pages: usize = std::fs::read_to_string("/proc/self/statm").unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    pages * 4096
+}
+
+#[test]
+fn buffers_are_aligned_distinct_and_used_again() {
+    let pool = BufferPool::new(20, 5_000).unwrap();
+    let mut out: Vec<_> = std::iter::from_fn(|| pool.try_acquire()).collect();
+    assert_eq!((out.len(), pool.available()), (20, 0));
+    for (number, buffer) in out.iter_mut().enumerate() {
+        assert!(buffer.is_empty() && buffer.stable_ptr().addr().is_multiple_of(4096));
+        assert_eq!(buffer.extend_from_slice(&[number as u8; 6_000]), 5_000);
+    }
+    for (number, buffer) in out.iter().enumerate() {
+        assert!(buffer.len() == 5_000 && buffer.iter().all(|&byte| byte == number as u8), "nobody else wrote here");
+    }
+    let places: HashSet<usize> = out.iter().map(|buffer| buffer.stable_ptr().addr()).collect();
+    drop(out);
+    let again: HashSet<usize> =
+        std::iter::from_fn(|| pool.try_acquire().map(|buffer| std::mem::ManuallyDrop::new(buffer).stable_ptr().addr())).collect();
+    assert_eq!(again, places);
+    assert!(BufferPool::new(0, 4096).is_err() && BufferPool::new(1, 0).is_err() && BufferPool::new(usize::MAX, 4096).is_err());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn memory_is_taken_when_touched_and_given_back_at_the_end() {
+    const COUNT: usize = 64;
+    const BYTES: usize = 1 << 20;
+    let before = resident_bytes();
+    let pool = BufferPool::new(COUNT, BYTES).unwrap();
+    assert!(resident_bytes() < before + (8 << 20), "nothing was touched yet");
+    let mut out: Vec<_> = std::iter::from_fn(|| pool.try_acquire()).collect();
+    for buffer in &mut out {
+        buffer.resize_stale(BYTES);
+        buffer.fill(1);
+    }
+    assert!(resident_bytes() >= before + (60 << 20));
+    drop(pool);
+    let last = out.pop().unwrap();
+    drop(out);
+    assert!(last.iter().all(|&byte| byte == 1), "a buffer outlives its pool");
+    drop(last);
+    assert!(resident_bytes() < before + (16 << 20), "given back");
+}
+
+#[test]
+fn a_read_into_a_pooled_buffer_sets_its_length() {
+    let runtime = runtime(2);
+    let pool = BufferPool::new(1, 4096).unwrap();
+    let shared = pool.clone();
+    runtime.block_on(async move {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let sender = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (receiver, _) = listener.accept().await.unwrap();
+        for text in ["one", "three"] {
+            let mut buffer = shared.acquire().await;
+            buffer.extend_from_slice(text.as_bytes());
+            let (sent, buffer) = sender.write_all(buffer).await;
+            sent.unwrap();
+            drop(buffer);
+            let (read, buffer) = receiver.read(shared.acquire().await).await;
+            assert_eq!((read.unwrap(), &*buffer), (text.len(), text.as_bytes()));
+        }
+    });
+    assert_eq!(pool.available(), 1);
 }
