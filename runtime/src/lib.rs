@@ -33,6 +33,10 @@ pub mod buf;
 pub mod builder;
 pub mod config;
 mod driver;
+#[cfg(target_os = "linux")]
+pub mod fs;
+#[cfg(target_os = "linux")]
+pub mod io;
 mod mem;
 pub mod metrics;
 pub mod net;

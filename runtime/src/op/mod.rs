@@ -16,7 +16,9 @@
 mod accept;
 mod close;
 mod connect;
-#[cfg(test)]
+#[cfg(target_os = "linux")]
+pub(crate) mod file;
+#[cfg(any(target_os = "linux", test))]
 mod nop;
 mod recv;
 mod send;
@@ -24,18 +26,22 @@ mod shutdown;
 #[cfg(target_os = "linux")]
 mod sockaddr;
 mod socket;
+#[cfg(unix)]
+mod vectors;
 
 use std::io;
 
 pub(crate) use accept::Accept;
 pub(crate) use close::Close;
 pub(crate) use connect::Connect;
-#[cfg(test)]
+#[cfg(any(target_os = "linux", test))]
 pub(crate) use nop::Nop;
 pub(crate) use recv::Recv;
 pub(crate) use send::Send;
 pub(crate) use shutdown::Shutdown;
 pub(crate) use socket::{Mode, Registrar, Registration, SharedSocket};
+#[cfg(unix)]
+pub(crate) use vectors::Vectors;
 
 /// What a socket must be before an operation that would block is worth another attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
