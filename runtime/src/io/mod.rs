@@ -1,4 +1,9 @@
-//! What is neither a file nor a socket, on Linux: the driver alone.
+//! What is neither a file nor a socket alone, on Linux: ways from one to the other, and the driver itself.
+
+mod send_file;
+
+pub use send_file::SendFileVia;
+pub(crate) use send_file::send;
 
 use std::io;
 

@@ -18,6 +18,8 @@ mod close;
 mod connect;
 #[cfg(target_os = "linux")]
 pub(crate) mod file;
+#[cfg(unix)]
+mod message;
 #[cfg(any(target_os = "linux", test))]
 mod nop;
 mod recv;
@@ -26,6 +28,8 @@ mod shutdown;
 #[cfg(target_os = "linux")]
 mod sockaddr;
 mod socket;
+#[cfg(target_os = "linux")]
+pub(crate) mod transfer;
 #[cfg(unix)]
 mod vectors;
 
@@ -34,6 +38,8 @@ use std::io;
 pub(crate) use accept::Accept;
 pub(crate) use close::Close;
 pub(crate) use connect::Connect;
+#[cfg(unix)]
+pub(crate) use message::{RecvVectored, SendVectored};
 #[cfg(any(target_os = "linux", test))]
 pub(crate) use nop::Nop;
 pub(crate) use recv::Recv;
@@ -65,6 +71,9 @@ pub(crate) trait Operation: Unpin + std::marker::Send + 'static {
 
     /// How the ring wants the socket.
     const RING_MODE: Mode = Mode::Blocking;
+
+    /// How an attempt wants the socket; `None`: it does not care.
+    const ATTEMPT_MODE: Option<Mode> = Some(Mode::NonBlocking);
 
     /// A ring takes the operation; called before its first attempt or entry.
     fn on_ring(&mut self) {}

@@ -8,7 +8,9 @@ mod fallback;
 mod files;
 mod files_lost;
 mod limits;
+mod send_file;
 mod threads;
+mod vectored;
 
 use super::{DriverConfig, IoDriver};
 
