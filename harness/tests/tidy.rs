@@ -24,6 +24,8 @@ const LAYERS: [(&str, &[&[&str]]); 3] = [
             &["metrics", "mem"],
             // A task is queued by the scheduler, a queue holds tasks, and a worker fires timers: one knot, kept in this line.
             &["task", "time", "scheduler", "blocking"],
+            &["fs"],
+            &["io"],
             &["net"],
             &["runtime", "builder"],
         ],

@@ -35,6 +35,10 @@ pub mod buf;
 pub mod builder;
 pub mod config;
 mod driver;
+#[cfg(target_os = "linux")]
+pub mod fs;
+#[cfg(target_os = "linux")]
+pub mod io;
 pub mod mem;
 pub mod metrics;
 pub mod net;

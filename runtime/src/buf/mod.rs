@@ -13,16 +13,23 @@
 //! | `Vec<u8>` | from index 0 up to its capacity; its length becomes the count | its length |
 //! | `Box<[u8]>` | from index 0 up to its length, which stays | its length |
 //! | [`Slice`] | from its begin up to its end; the buffer inside grows if needed | its initialized part |
+//! | [`AlignedBuf`] | as a box, at an address for direct I/O | its length |
 //! | `&'static [u8]`, `&'static str`, `String`, `Arc<[u8]>` | no | its length |
+//!
+//! A vectored operation takes several at once: a `Vec` or array of buffers, or a pair ([`IoBufs`]).
 #![expect(unsafe_code, reason = "the kernel reads and writes through the pointers that these traits promise")]
 
+mod aligned;
 mod slice;
+mod vectored;
 
 use std::io;
 use std::ops::RangeBounds;
 use std::sync::Arc;
 
+pub use aligned::AlignedBuf;
 pub use slice::Slice;
+pub use vectored::{IoBufs, IoBufsMut};
 
 /// What an operation on an owned buffer returns: its result, and the buffer back in every case.
 pub type BufResult<T, B> = (io::Result<T>, B);

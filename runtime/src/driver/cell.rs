@@ -183,7 +183,10 @@ impl<O: Operation> Erased<O> {
 
 /// One attempt on a non-blocking socket: its raw result, or `None` if it would block.
 pub(super) fn attempt<O: Operation>(operation: &mut O) -> Option<i32> {
-    let mode = operation.socket().map_or(Ok(()), |socket| socket.ensure_mode(op::Mode::NonBlocking));
+    let mode = match (operation.socket(), O::ATTEMPT_MODE) {
+        (Some(socket), Some(mode)) => socket.ensure_mode(mode),
+        _ => Ok(()),
+    };
     match mode.and_then(|()| operation.attempt()) {
         Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => None,
         result => Some(op::to_raw(result)),

@@ -127,6 +127,14 @@ impl LocalDriver {
         Started::Ready(operation, -error.raw_os_error().unwrap_or(i32::MAX))
     }
 
+    /// Takes one of the operations that may be done at once before the next turn; `None`: the driver is closed.
+    #[cfg(target_os = "linux")]
+    pub(super) fn take_inline(&self) -> Option<bool> {
+        let left = self.0.inline_left.get();
+        self.0.inline_left.set(left.saturating_sub(1));
+        (!self.0.closed.get()).then_some(left > 0)
+    }
+
     #[inline]
     fn allocate(&self) -> CellRef {
         let inner = &*self.0;

@@ -24,10 +24,13 @@ mod remote;
 mod report;
 mod state;
 mod submission;
+mod supported;
 mod sync;
 #[cfg(target_os = "linux")]
 mod uring;
 mod waking;
+#[cfg(target_os = "linux")]
+mod way;
 
 #[cfg(all(test, zokio_loom))]
 mod models;
@@ -46,6 +49,8 @@ pub(crate) use report::DriverConfig;
 pub(crate) use report::Wait;
 pub use report::{DriverKind, DriverReport, IoDriver};
 pub(crate) use submission::Submission;
+#[cfg(target_os = "linux")]
+pub(crate) use way::{Way, is_ring, way_of};
 
 /// The driver of one worker. Neither `Send` nor `Sync`.
 #[derive(Debug)]
@@ -116,8 +121,8 @@ fn open(config: &DriverConfig) -> io::Result<(Core, Arc<Remote>, DriverReport)> 
         return open_poll(config, None);
     }
     match uring::open(config) {
-        Ok((ring, flags)) => {
-            let remote = Remote::new(waking::Waking::Event(waking::EventFd::new(0)?));
+        Ok((ring, flags, supported)) => {
+            let remote = Remote::new(waking::Waking::Event(waking::EventFd::new(0)?), supported);
             let report = DriverReport { kind: DriverKind::IoUring, reason: None, flags };
             Ok((Core::Uring(ring), remote, report))
         }
@@ -137,7 +142,7 @@ fn open(config: &DriverConfig) -> io::Result<(Core, Arc<Remote>, DriverReport)> 
 
 fn open_poll(config: &DriverConfig, reason: Option<String>) -> io::Result<(Core, Arc<Remote>, DriverReport)> {
     let selector = Arc::new(poll::Selector::new(config.portable)?);
-    let remote = Remote::new(waking::Waking::Poll(selector));
+    let remote = Remote::new(waking::Waking::Poll(selector), supported::Supported::default());
     let report = DriverReport { kind: poll::KIND, reason, flags: String::new() };
     Ok((Core::Poll(poll::PollCore::new(remote.clone())), remote, report))
 }

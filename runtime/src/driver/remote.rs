@@ -21,6 +21,7 @@ use crossbeam_utils::CachePadded;
 use super::cell::{CellRef, OpCell};
 use super::counters::Counters;
 use super::park::ParkWord;
+use super::supported::Supported;
 use super::waking::Waking;
 
 /// What `freed` points to once the driver is closed. No cell has this address: cells are aligned to 64 bytes.
@@ -57,6 +58,8 @@ unsafe impl Send for Chunk {}
 pub(crate) struct Remote {
     park: CachePadded<ParkWord>,
     waking: Waking,
+    /// What the ring of this driver can do; nothing under polling.
+    supported: Supported,
     has_mail: AtomicBool,
     mailbox: Mutex<Mailbox>,
     freed: AtomicPtr<OpCell>,
@@ -66,10 +69,11 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
-    pub(super) fn new(waking: Waking) -> Arc<Self> {
+    pub(super) fn new(waking: Waking, supported: Supported) -> Arc<Self> {
         Arc::new(Self {
             park: CachePadded::new(ParkWord::new()),
             waking,
+            supported,
             has_mail: AtomicBool::new(false),
             mailbox: Mutex::default(),
             freed: AtomicPtr::new(ptr::null_mut()),
@@ -89,6 +93,11 @@ impl Remote {
     /// Figures of the driver, readable at any time.
     pub(crate) fn counters(&self) -> super::DriverCounters {
         self.counters.read()
+    }
+
+    /// What the ring of this driver can do; nothing under polling.
+    pub(crate) fn supported(&self) -> &Supported {
+        &self.supported
     }
 
     pub(super) fn tally(&self) -> &Counters {

@@ -52,6 +52,8 @@ pub(crate) struct DriverConfig {
     pub(crate) first_rung: usize,
     /// Polling by the `polling` crate also where a selector of our own exists; only for tests.
     pub(crate) portable: bool,
+    /// Ring operations to do without, as if the kernel did not know them; only for tests.
+    pub(crate) hidden: &'static [u8],
 }
 
 impl DriverConfig {
@@ -68,7 +70,7 @@ impl DriverConfig {
 
 impl Default for DriverConfig {
     fn default() -> Self {
-        Self { choice: IoDriver::Auto, queue_depth: Self::QUEUE_DEPTH, first_rung: 0, portable: false }
+        Self { choice: IoDriver::Auto, queue_depth: Self::QUEUE_DEPTH, first_rung: 0, portable: false, hidden: &[] }
     }
 }
 

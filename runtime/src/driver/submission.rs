@@ -40,6 +40,17 @@ impl<O: Operation> Submission<O> {
         Self(Phase::Created(operation))
     }
 
+    /// The output, if the operation in flight has completed; leaves the waker as it is.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn take_if_done(&mut self) -> Option<O::Output> {
+        let Phase::InFlight(cell) = self.0 else { return None };
+        if !cell.state.is_done() {
+            return None;
+        }
+        self.0 = Phase::Finished;
+        Some(finish::<O>(cell))
+    }
+
     #[inline]
     fn start(&mut self, operation: O, waker: &Waker) -> Poll<O::Output> {
         let started = context::with(|current| match current {
@@ -175,12 +186,18 @@ impl<O: Operation> Future for Submission<O> {
             // SAFETY: DONE, seen by the failed exchange; the driver did not find a waker to take.
             drop(unsafe { cell.take_waker() });
         }
-        // SAFETY: DONE: payload and result are the future's; `O` is what it put in.
-        let (operation, result) = unsafe { cell.take::<O>() };
-        // SAFETY: vacant now.
-        unsafe { release(cell) };
-        Poll::Ready(operation.complete(op::from_raw(result)))
+        Poll::Ready(finish::<O>(cell))
     }
+}
+
+/// The output of a future whose cell is DONE and without a waker.
+#[inline]
+fn finish<O: Operation>(cell: CellRef) -> O::Output {
+    // SAFETY: DONE: payload and result are the future's; `O` is what it put in.
+    let (operation, result) = unsafe { cell.take::<O>() };
+    // SAFETY: vacant now.
+    unsafe { release(cell) };
+    operation.complete(op::from_raw(result))
 }
 
 impl<O: Operation> Drop for Submission<O> {

@@ -12,10 +12,14 @@
 mod listener;
 mod options;
 mod socket;
+mod split;
 mod stream;
+#[cfg(unix)]
+mod vectored;
 
 pub use listener::TcpListener;
 pub use socket::TcpSocket;
+pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use stream::TcpStream;
 
 use std::io;

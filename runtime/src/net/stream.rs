@@ -15,7 +15,7 @@ use crate::op::{Close, Connect, Mode, Recv, Send, SharedSocket, Shutdown};
 /// A TCP connection. Dropping it closes it, once the operations in flight are done.
 #[derive(Debug)]
 pub struct TcpStream {
-    socket: SharedSocket,
+    pub(super) socket: SharedSocket,
 }
 
 stream_options!(TcpStream);
@@ -54,7 +54,7 @@ impl TcpStream {
         Self { socket: SharedSocket::new(stream.into(), Mode::Unknown) }
     }
 
-    fn raw(&self) -> &Socket {
+    pub(super) fn raw(&self) -> &Socket {
         self.socket.get()
     }
 
@@ -130,6 +130,37 @@ impl TcpStream {
             }
             (Ok(total), buffer)
         }
+    }
+
+    /// Sends `length` bytes of `file` from `offset` on, fewer if the file ends before; returns how many. Nothing is copied where the
+    /// kernel can do without.
+    ///
+    /// # Errors
+    /// The operating system's; then it is not known how much was sent. A peer that has gone is an error in a program that ignores
+    /// SIGPIPE, as Rust's do unless told otherwise.
+    #[cfg(target_os = "linux")]
+    pub fn send_file(
+        &self,
+        file: &crate::fs::File,
+        offset: u64,
+        length: u64,
+    ) -> impl Future<Output = io::Result<u64>> + std::marker::Send + use<> {
+        self.send_file_via(file, offset, length, crate::io::SendFileVia::default())
+    }
+
+    /// As [`send_file`](Self::send_file), by the way that `via` says; where that cannot be gone, by another that can.
+    ///
+    /// # Errors
+    /// As [`send_file`](Self::send_file).
+    #[cfg(target_os = "linux")]
+    pub fn send_file_via(
+        &self,
+        file: &crate::fs::File,
+        offset: u64,
+        length: u64,
+        via: crate::io::SendFileVia,
+    ) -> impl Future<Output = io::Result<u64>> + std::marker::Send + use<> {
+        crate::io::send(self.socket.clone(), file.clone(), offset, length, via)
     }
 
     /// Ends one or both directions: with [`Direction::Write`] the other end reads end of stream, and may still send.

@@ -16,7 +16,11 @@
 mod accept;
 mod close;
 mod connect;
-#[cfg(test)]
+#[cfg(target_os = "linux")]
+pub(crate) mod file;
+#[cfg(unix)]
+mod message;
+#[cfg(any(target_os = "linux", test))]
 mod nop;
 mod recv;
 mod send;
@@ -24,18 +28,26 @@ mod shutdown;
 #[cfg(target_os = "linux")]
 mod sockaddr;
 mod socket;
+#[cfg(target_os = "linux")]
+pub(crate) mod transfer;
+#[cfg(unix)]
+mod vectors;
 
 use std::io;
 
 pub(crate) use accept::Accept;
 pub(crate) use close::Close;
 pub(crate) use connect::Connect;
-#[cfg(test)]
+#[cfg(unix)]
+pub(crate) use message::{RecvVectored, SendVectored};
+#[cfg(any(target_os = "linux", test))]
 pub(crate) use nop::Nop;
 pub(crate) use recv::Recv;
 pub(crate) use send::Send;
 pub(crate) use shutdown::Shutdown;
 pub(crate) use socket::{Mode, Registrar, Registration, SharedSocket};
+#[cfg(unix)]
+pub(crate) use vectors::Vectors;
 
 /// What a socket must be before an operation that would block is worth another attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +71,9 @@ pub(crate) trait Operation: Unpin + std::marker::Send + 'static {
 
     /// How the ring wants the socket.
     const RING_MODE: Mode = Mode::Blocking;
+
+    /// How an attempt wants the socket; `None`: it does not care.
+    const ATTEMPT_MODE: Option<Mode> = Some(Mode::NonBlocking);
 
     /// A ring takes the operation; called before its first attempt or entry.
     fn on_ring(&mut self) {}

@@ -8,10 +8,10 @@ use crate::buf::{BufResult, IoBuf};
 
 /// A peer that has gone is an error to return, not a signal that ends the process.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "netbsd", target_os = "openbsd"))]
-const FLAGS: i32 = libc::MSG_NOSIGNAL;
+pub(super) const FLAGS: i32 = libc::MSG_NOSIGNAL;
 /// Elsewhere socket2 sets SO_NOSIGPIPE, or there is no such signal.
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "netbsd", target_os = "openbsd")))]
-const FLAGS: i32 = 0;
+pub(super) const FLAGS: i32 = 0;
 
 /// See the module page.
 #[derive(Debug)]

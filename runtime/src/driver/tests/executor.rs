@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use crate::buf::{IoBuf, IoBufMut};
+use crate::buf::{AlignedBuf, IoBuf, IoBufMut};
 use crate::driver::{Driver, DriverConfig, DriverCounters, Remote, Wait, context};
 
 /// No story takes this long.
@@ -146,17 +146,26 @@ pub(super) fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
 /// A buffer that counts how many of its kind are alive.
 #[derive(Debug)]
 pub(super) struct CountedBuffer {
-    bytes: Vec<u8>,
+    bytes: AlignedBuf,
     _alive: Arc<()>,
 }
 
 impl CountedBuffer {
     pub(super) fn new(length: usize, alive: &Arc<()>) -> Self {
-        Self { bytes: vec![0; length], _alive: alive.clone() }
+        Self { bytes: AlignedBuf::zeroed(length, 1), _alive: alive.clone() }
+    }
+
+    /// At a multiple of its length.
+    pub(super) fn aligned(length: usize, alive: &Arc<()>) -> Self {
+        Self { bytes: AlignedBuf::zeroed(length, length), _alive: alive.clone() }
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
-// SAFETY: as Vec.
+// SAFETY: as AlignedBuf.
 unsafe impl IoBuf for CountedBuffer {
     fn stable_ptr(&self) -> *const u8 {
         self.bytes.stable_ptr()
@@ -166,7 +175,7 @@ unsafe impl IoBuf for CountedBuffer {
     }
 }
 
-// SAFETY: as Vec.
+// SAFETY: as AlignedBuf.
 unsafe impl IoBufMut for CountedBuffer {
     fn stable_mut_ptr(&mut self) -> *mut u8 {
         self.bytes.stable_mut_ptr()

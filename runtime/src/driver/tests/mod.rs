@@ -5,8 +5,12 @@ mod cost;
 mod echo;
 mod executor;
 mod fallback;
+mod files;
+mod files_lost;
 mod limits;
+mod send_file;
 mod threads;
+mod vectored;
 
 use super::{DriverConfig, IoDriver};
 
@@ -34,6 +38,27 @@ use for_each_driver;
 /// io_uring, or a failure: a machine without it cannot run these tests.
 pub(super) fn uring() -> DriverConfig {
     DriverConfig { choice: IoDriver::IoUring, queue_depth: 64, ..DriverConfig::default() }
+}
+
+/// A ring of a kernel that knows sockets only.
+fn uring_without_files() -> DriverConfig {
+    use io_uring::opcode::{Fallocate, Fsync, Ftruncate, MkDirAt, OpenAt, Read, Readv, RenameAt, Splice, Statx, UnlinkAt, Write, Writev};
+    const HIDDEN: [u8; 13] = [
+        Fallocate::CODE,
+        Fsync::CODE,
+        Ftruncate::CODE,
+        MkDirAt::CODE,
+        OpenAt::CODE,
+        Read::CODE,
+        Readv::CODE,
+        RenameAt::CODE,
+        Splice::CODE,
+        Statx::CODE,
+        UnlinkAt::CODE,
+        Write::CODE,
+        Writev::CODE,
+    ];
+    DriverConfig { hidden: &HIDDEN, ..uring() }
 }
 
 /// Our own selector.

@@ -16,6 +16,7 @@ use std::io;
 use io_uring::{IoUring, Probe, opcode};
 
 use super::ring::Ring;
+use crate::driver::supported::Supported;
 
 /// Fewer entries than this are not worth a ring.
 const ENTRIES_MIN: u32 = 64;
@@ -84,10 +85,10 @@ impl From<SetupError> for io::Error {
 }
 
 /// The first rung from `first` on that the kernel accepts, with as many of `entries` as it has memory for.
-pub(super) fn climb(first: usize, entries: u32) -> Result<(Ring, String), SetupError> {
+pub(super) fn climb(first: usize, entries: u32) -> Result<(Ring, String, Supported), SetupError> {
     let (ring, rung, entries) = climb_with(&LADDER[first..], entries, set_up)?;
-    let ring = checked(ring)?;
-    Ok((ring, format!("{}, {entries} entries", rung.name)))
+    let (ring, supported) = checked(ring)?;
+    Ok((ring, format!("{}, {entries} entries", rung.name), supported))
 }
 
 /// [`climb`] with any way of setting up.
@@ -133,7 +134,7 @@ fn set_up(rung: &Rung, entries: u32) -> io::Result<IoUring> {
 }
 
 /// Sees to it that the ring can do what we need, by asking and by one round trip.
-fn checked(ring: IoUring) -> Result<Ring, SetupError> {
+fn checked(ring: IoUring) -> Result<(Ring, Supported), SetupError> {
     if !ring.params().is_feature_ext_arg() {
         return Err(SetupError::Lacks("IORING_FEAT_EXT_ARG"));
     }
@@ -158,7 +159,7 @@ fn checked(ring: IoUring) -> Result<Ring, SetupError> {
     }
     let mut ring = Ring::new(ring);
     match ring.self_test() {
-        Ok(true) => Ok(ring),
+        Ok(true) => Ok((ring, Supported::by(|code| probe.is_supported(code)))),
         Ok(false) => Err(SetupError::Lacks("a working IORING_OP_NOP")),
         Err(error) => Err(SetupError::Refused(error)),
     }

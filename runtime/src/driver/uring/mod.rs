@@ -10,10 +10,11 @@ mod ring;
 pub(super) use driver::UringCore;
 
 use super::DriverConfig;
+use super::supported::Supported;
 use ladder::SetupError;
 
-/// A ring for the calling thread, and the flags that the kernel accepted.
-pub(super) fn open(config: &DriverConfig) -> Result<(UringCore, String), SetupError> {
-    let (ring, flags) = ladder::climb(config.first_rung, config.queue_depth)?;
-    Ok((UringCore::new(ring), flags))
+/// A ring for the calling thread, the flags that the kernel accepted, and the operations that it knows.
+pub(super) fn open(config: &DriverConfig) -> Result<(UringCore, String, Supported), SetupError> {
+    let (ring, flags, supported) = ladder::climb(config.first_rung, config.queue_depth)?;
+    Ok((UringCore::new(ring), flags, supported.without(config.hidden)))
 }
