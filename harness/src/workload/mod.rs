@@ -2,6 +2,9 @@
 //!
 //! Externally tagged, in TOML and in JSON: `[scenario.tcp]`, `{"tcp":{…}}`.
 
+pub mod polling;
+pub mod scheduling;
+pub mod stealing;
 pub mod tcp;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +15,12 @@ use serde::{Deserialize, Serialize};
 pub enum Workload {
     /// TCP over loopback.
     Tcp(tcp::TcpWorkload),
+    /// Starting, ending, yielding and waking tasks.
+    Scheduling(scheduling::SchedulingWorkload),
+    /// Moving work between threads.
+    Stealing(stealing::StealingWorkload),
+    /// Polling futures.
+    Polling(polling::PollingWorkload),
     /// The control `sleep-floor`: how long a short sleep really takes.
     Sleep(SleepWorkload),
 }
@@ -28,6 +37,9 @@ impl Workload {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Tcp(_) => "tcp",
+            Self::Scheduling(_) => "scheduling",
+            Self::Stealing(_) => "stealing",
+            Self::Polling(_) => "polling",
             Self::Sleep(_) => "sleep",
         }
     }
@@ -35,7 +47,7 @@ impl Workload {
     /// Bumped when the meaning of a workload changes, so results of two meanings are never compared.
     pub fn version(&self) -> u32 {
         match self {
-            Self::Tcp(_) | Self::Sleep(_) => 1,
+            Self::Tcp(_) | Self::Scheduling(_) | Self::Stealing(_) | Self::Polling(_) | Self::Sleep(_) => 1,
         }
     }
 
@@ -43,6 +55,9 @@ impl Workload {
     pub fn primary_metric(&self) -> &'static str {
         match self {
             Self::Tcp(tcp) => tcp.mode.primary_metric(),
+            Self::Scheduling(scheduling) => scheduling.mode.primary_metric(),
+            Self::Stealing(stealing) => stealing.mode.primary_metric(),
+            Self::Polling(_) => "polls_per_s",
             Self::Sleep(_) => "ops_per_s",
         }
     }
@@ -51,6 +66,11 @@ impl Workload {
     pub fn witness(&self) -> &'static str {
         match self {
             Self::Tcp(tcp) => tcp.mode.witness(),
+            Self::Scheduling(scheduling) => scheduling.mode.witness(),
+            Self::Stealing(stealing) => stealing.mode.witness(),
+            Self::Polling(_) => {
+                "polls counted inside the future through black_box, compared with the fixed number of the round; values summed"
+            }
             Self::Sleep(_) => "the clock is read around each sleep: none returns before its time",
         }
     }
@@ -59,7 +79,25 @@ impl Workload {
     pub fn bytes_per_operation(&self) -> Option<u64> {
         match self {
             Self::Tcp(tcp) => tcp.bytes_per_operation(),
-            Self::Sleep(_) => None,
+            Self::Scheduling(_) | Self::Stealing(_) | Self::Polling(_) | Self::Sleep(_) => None,
+        }
+    }
+
+    /// Whether there is a server and a client that could be placed apart.
+    pub fn has_two_ends(&self) -> bool {
+        matches!(self, Self::Tcp(_))
+    }
+
+    /// The least CPU time of one successful operation, as calibration keys times factors, summed; empty where the workload's guard has
+    /// a rule of its own.
+    pub fn floor(&self) -> &'static [(&'static str, f64)] {
+        match self {
+            Self::Scheduling(_) | Self::Polling(_) => &[("empty_loop_ns", 1.0)],
+            Self::Stealing(stealing) => match stealing.mode {
+                stealing::StealingMode::Queue => &[("fetch_add_ns", 1.0)],
+                stealing::StealingMode::Skew => &[("empty_loop_ns", 1.0)],
+            },
+            Self::Tcp(_) | Self::Sleep(_) => &[],
         }
     }
 }

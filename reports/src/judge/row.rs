@@ -80,6 +80,11 @@ impl<'a> Row<'a> {
         self.case.endpoints == "apart"
     }
 
+    /// Whether its operations go over connections.
+    pub(super) fn has_connections(&self) -> bool {
+        matches!(self.case.workload.as_str(), "tcp" | "http")
+    }
+
     /// Bytes, not operations, are what this case is ranked by.
     pub(super) fn is_stream(&self) -> bool {
         self.case.primary_metric.starts_with("bytes_per_s")

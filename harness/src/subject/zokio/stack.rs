@@ -1,4 +1,4 @@
-//! The I/O calls of zokio.
+//! The calls of zokio: I/O and tasks.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,6 +9,7 @@ use zokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::subject::body::endpoint;
 use crate::subject::body::stack::{Lent, Stack};
+use crate::subject::body::tasks::Tasks;
 
 /// zokio's own sockets, timer and spawn.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +65,19 @@ impl Stack for ZokioStack {
 
     fn spawn(future: impl Future<Output = ()> + Send + 'static) {
         drop(zokio::spawn(future));
+    }
+}
+
+impl Tasks for ZokioStack {
+    type Lost = zokio::task::JoinError;
+    type Join<O: Send + 'static> = zokio::task::JoinHandle<O>;
+
+    fn spawn<O: Send + 'static>(future: impl Future<Output = O> + Send + 'static) -> Self::Join<O> {
+        zokio::spawn(future)
+    }
+
+    fn yield_now() -> impl Future<Output = ()> + Send {
+        zokio::task::yield_now()
     }
 }
 

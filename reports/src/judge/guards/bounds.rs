@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | one exchange over loopback | one 64-byte write and read | it needs two of each; a ring saves entries into the kernel, never half of the work |
 //! | a byte moved | one copy | it is copied in and out |
+//! | an operation of a case with a `floor` | the calibrated costs named there | such as one turn of an empty loop for a poll |
 //! | one sleep | its own length, per user | |
 
 use serde_json::Value;
@@ -36,7 +37,7 @@ pub(super) fn physical_bound(row: &Row<'_>) -> Option<Finding> {
             return sleep_bound(row, trial);
         }
         let Some(floor) = least_cpu_ns(row, trial) else {
-            return Finding::skipped("the costs of loopback and of copying were not measured on this host");
+            return Finding::skipped("the costs that bound this work were not measured on this host");
         };
         let (seen, least) = (trial.record.elapsed_ns as f64 * cpus / ok, floor / ok);
         let detail = format!("{} per operation and CPU, and this machine needs at least {}", Nanos(seen), Nanos(least));
@@ -119,6 +120,9 @@ fn claimed_cpu(row: &Row<'_>, trial: &Recorded<'_>) -> Option<(u64, &'static [&'
 /// The least CPU time the successes of a trial can take here; `None` where nothing to compare with was measured.
 fn least_cpu_ns(row: &Row<'_>, trial: &Recorded<'_>) -> Option<f64> {
     let work = &trial.record.work;
+    if let Some(floor) = floor(row) {
+        return Some(work.ok as f64 * floor? * STATE_SLACK);
+    }
     let copy = calibration::value(row.header, calibration::MEMCPY_NS_PER_KIB).map(|ns| work.bytes as f64 * ns / 1024.0);
     if row.is_stream() {
         return copy.map(|ns| ns * STATE_SLACK);
@@ -126,6 +130,13 @@ fn least_cpu_ns(row: &Row<'_>, trial: &Recorded<'_>) -> Option<f64> {
     let exchange = calibration::value(row.header, calibration::LOOPBACK_WRITE_READ_NS)
         .or_else(|| calibration::value(row.header, calibration::SYSCALL_NS).map(|ns| ns * SYSCALLS_PER_EXCHANGE))?;
     Some((work.ok as f64 * exchange).max(copy.unwrap_or(0.0)) * STATE_SLACK)
+}
+
+/// The least CPU time of one operation, where the case names the calibrated costs that add up to it; `Some(None)`: one was not measured.
+fn floor(row: &Row<'_>) -> Option<Option<f64>> {
+    let parts = row.case.effective.get("floor")?.as_array().filter(|parts| !parts.is_empty())?;
+    let cost = |part: &Value| Some(calibration::value(row.header, part.get(0)?.as_str()?)? * part.get(1)?.as_f64()?);
+    Some(parts.iter().map(cost).sum())
 }
 
 /// The first number under `key`, anywhere in the effective case.

@@ -17,7 +17,9 @@ const DRIFT_SHARE: f64 = 0.10;
 
 /// `littles-law`: in a closed loop rate × mean time is the number of users, or a statistic is broken.
 pub(super) fn littles_law(row: &Row<'_>) -> Option<Finding> {
-    let users = row.case.users? as f64;
+    // Operations that are counted in rounds have no times of their own.
+    let is_timed = row.has_connections() || row.case.workload == "sleep";
+    let users = row.case.users.filter(|_| is_timed)? as f64;
     Some(worst_trial(row, |trial| {
         let Some(times) = trial.histograms.and_then(|all| all.get("service_time")).filter(|times| !times.is_empty()) else {
             return Finding::skipped("the record has no service times");

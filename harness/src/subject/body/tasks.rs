@@ -1,0 +1,29 @@
+//! The calls of a runtime that the task bodies use: spawn, join, yield; beside [`Stack`](super::stack::Stack), which has the I/O calls.
+
+use super::stack::Fleet;
+
+/// Tasks of one runtime, from inside it.
+pub trait Tasks: Send + Sync + 'static {
+    /// Why a task has no output.
+    type Lost: Send + 'static;
+    /// The handle of a task; awaiting it gives the output, dropping it lets the task go on alone.
+    type Join<O: Send + 'static>: Future<Output = Result<O, Self::Lost>> + Send + Unpin + 'static;
+
+    /// Starts a task that any worker may run, the way that is cheapest from inside the runtime.
+    fn spawn<O: Send + 'static>(future: impl Future<Output = O> + Send + 'static) -> Self::Join<O>;
+
+    /// Lets the other ready tasks run; the cheapest way the runtime has.
+    fn yield_now() -> impl Future<Output = ()> + Send;
+}
+
+/// Starting tasks from a thread that is none of the runtime's.
+pub trait Outside<T: Tasks>: Fleet + Sync {
+    /// Starts a task that any worker may run; where a worker cannot give tasks away, on the worker that is `number`'s turn.
+    fn spawn<O: Send + 'static>(&self, number: usize, future: impl Future<Output = O> + Send + 'static) -> T::Join<O>;
+}
+
+/// A user for [`users::run`](super::users::run) that is an ordinary task of the runtime: it starts on its worker and may be moved like any
+/// other. [`Fleet::spawn_on`] would bind it.
+pub async fn unbound<T: Tasks>(user: impl Future<Output = ()> + Send + 'static) {
+    drop(T::spawn(user));
+}
