@@ -30,8 +30,7 @@ fn trial(name: &str, workload: Workload, users: u32) -> Trial {
     trial
 }
 
-fn scheduling(mode: SchedulingMode) -> Workload {
-    let hand_over = (mode == SchedulingMode::PingPong).then_some(HandOver::Cell);
+fn scheduling(mode: SchedulingMode, hand_over: Option<HandOver>) -> Workload {
     Workload::Scheduling(SchedulingWorkload { mode, tasks: 50, repeat: 20, hand_over })
 }
 
@@ -50,10 +49,13 @@ fn everything() -> Vec<((&'static str, RunWith), Workload, u64)> {
     use SchedulingMode::{Chain, PingPong, SpawnInside, SpawnOutside, Yield};
     let mut all = Vec::new();
     for subject in RUNTIMES.into_iter().chain([CEILING]) {
-        for (mode, operations) in [(SpawnInside, 50), (SpawnOutside, 50), (Yield, 20), (PingPong, 20), (Chain, 50)] {
+        for (mode, operations) in [(SpawnInside, 50), (SpawnOutside, 50), (Yield, 20), (Chain, 50)] {
             if mode != SpawnOutside || subject.0 != "ceiling" {
-                all.push((subject, scheduling(mode), operations));
+                all.push((subject, scheduling(mode, None), operations));
             }
+        }
+        for hand_over in [HandOver::Channel, HandOver::Oneshot, HandOver::Cell] {
+            all.push((subject, scheduling(PingPong, Some(hand_over)), 20));
         }
         for mode in [PollingMode::Ready, PollingMode::AsyncFn, PollingMode::StateMachine, PollingMode::Boxed, PollingMode::Wake] {
             all.push((subject, polling(mode), if mode == PollingMode::Ready { 40 } else { 160 }));
@@ -96,26 +98,33 @@ fn every_mode_does_whole_rounds_on_every_subject() {
     }
 }
 
+/// Runs a trial in whose window one result is damaged.
+fn damaged(run: RunWith, trial: &Trial) -> TrialRecord {
+    let control = Arc::new(Ledger::default());
+    let culprit = Arc::clone(&control);
+    let damage = std::thread::spawn(move || {
+        while culprit.slice().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        culprit.corrupt_next_request_of(0);
+    });
+    let record = run(trial, &Session::detached(), &control).expect("a record");
+    damage.join().expect("no panic");
+    record
+}
+
 #[test]
 fn one_wrong_result_is_a_mismatch() {
     let _alone = alone();
     for ((name, run), workload, operations) in everything() {
         let mut trial = trial(name, workload.clone(), users(&workload));
         trial.phases.measure_ms = 100;
-        let control = Arc::new(Ledger::default());
-        let culprit = Arc::clone(&control);
-        let damage = std::thread::spawn(move || {
-            while culprit.slice().is_none_or(|slice| slice < 2) {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            culprit.corrupt_next_request_of(0);
-        });
-        let record = run(&trial, &Session::detached(), &control).expect("a record");
-        damage.join().expect("no panic");
         let label = format!("{name} {workload:?}");
-        assert_eq!(record.work.errors.get("mismatch"), Some(&1), "{label}: {:?}", record.work);
-        assert_eq!(record.work.attempted, record.work.ok + 1, "{label}");
-        assert!(record.work.ok > 0 && record.work.ok % operations == 0, "{label}: {:?}", record.work);
+        // A host that holds the damaging thread up lets the window pass; a witness that sees nothing sees nothing each time.
+        let seen = (0..5).map(|_| damaged(run, &trial)).find(|record| !record.work.errors.is_empty());
+        let work = seen.unwrap_or_else(|| panic!("{label}: the damage was not seen")).work;
+        assert_eq!((work.errors.get("mismatch"), work.attempted), (Some(&1), work.ok + 1), "{label}: {work:?}");
+        assert!(work.ok > 0 && work.ok.is_multiple_of(operations), "{label}: {work:?}");
     }
 }
 
@@ -124,7 +133,7 @@ fn a_queue_needs_no_runtime_and_a_runtime_no_queue() {
     let _alone = alone();
     let queue = stealing(StealingMode::Queue, Owner::Push);
     let mut refusals: Vec<_> = RUNTIMES.into_iter().map(|subject| (subject, queue.clone())).collect();
-    refusals.push((CEILING, scheduling(SchedulingMode::SpawnOutside)));
+    refusals.push((CEILING, scheduling(SchedulingMode::SpawnOutside, None)));
     refusals.push((CROSSBEAM, stealing(StealingMode::Skew, Owner::Push)));
     refusals.push((CROSSBEAM, polling(PollingMode::Ready)));
     for ((name, run), workload) in refusals {
@@ -137,7 +146,7 @@ fn a_queue_needs_no_runtime_and_a_runtime_no_queue() {
 fn a_thousand_users_all_come_to_their_end() {
     let _alone = alone();
     for (name, run) in RUNTIMES.into_iter().chain([CEILING]) {
-        let mut trial = trial(name, scheduling(SchedulingMode::Yield), 1_000);
+        let mut trial = trial(name, scheduling(SchedulingMode::Yield, None), 1_000);
         trial.phases.measure_ms = 100;
         let record = run(&trial, &Session::detached(), &Arc::new(Ledger::default())).expect("a record");
         check(name, &record, 20);

@@ -45,7 +45,11 @@ pub enum SchedulingMode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HandOver {
-    /// A slot and a waker behind a lock, the same code on all subjects: the row measures waking, not a channel.
+    /// Two channels of one slot, the runtime's own, between two tasks that stay.
+    Channel,
+    /// A task and its partner, both new for each round trip, and two oneshots, the runtime's own; all round trips of a round at once.
+    Oneshot,
+    /// A slot and a waker behind a lock, the same code on all subjects: shows waking without the channel.
     Cell,
 }
 
@@ -107,6 +111,27 @@ impl ExpectedSum {
     pub fn in_round(self, round: u64) -> u64 {
         self.base.wrapping_add(self.tasks.wrapping_mul(round))
     }
+
+    /// The sum of the answers to the questions of this round.
+    #[inline]
+    pub fn of_answers(self, round: u64) -> u64 {
+        self.in_round(round % (1 << ROUND_BITS))
+    }
+}
+
+/// Rounds are told apart by so many bits in a question.
+const ROUND_BITS: u32 = 31;
+
+/// A question that is asked in a round trip: its number and round in one word, below 2^63.
+#[inline]
+pub fn question(number: u32, round: u64) -> u64 {
+    (round % (1 << ROUND_BITS)) << 32 | u64::from(number)
+}
+
+/// The answer to it. Over the numbers from 0 the answers of a round add up to [`ExpectedSum::of_answers`].
+#[inline]
+pub fn answer(question: u64) -> u64 {
+    task_value(question & u64::from(u32::MAX), question >> 32)
 }
 
 /// One to one on 64 bits (the finalizer of SplitMix64, Steele et al. 2014, without its second multiplication).
@@ -125,6 +150,15 @@ mod tests {
         for (tasks, round) in [(1, 0), (1_000, 7), (37, u64::MAX)] {
             let sum = (0..u64::from(tasks)).fold(0u64, |sum, number| sum.wrapping_add(task_value(number, round)));
             assert_eq!(sum, ExpectedSum::of(tasks).in_round(round));
+        }
+    }
+
+    #[test]
+    fn the_answers_of_a_round_have_a_sum_known_before() {
+        for round in [0, 7, (1 << ROUND_BITS) + 3] {
+            let sum = (0..40).fold(0u64, |sum, number| sum.wrapping_add(answer(question(number, round))));
+            assert_eq!(sum, ExpectedSum::of(40).of_answers(round));
+            assert!(question(u32::MAX, round) < 1 << 63);
         }
     }
 

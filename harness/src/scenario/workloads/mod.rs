@@ -35,8 +35,10 @@ fn users(scenario: &Table) -> Load {
 
 /// Reports a key of this workload that its mode does not use; defaults and the other points of a matrix over modes may well need it.
 fn refuse(scenario: &Table, workload: &str, key: &str, mode: &str, findings: &mut Findings) {
-    let mode_varies = scenario.at(&format!("{workload}.mode")).is_some_and(|node| node.origin == Origin::Matrix);
-    if let Some(node) = scenario.at(&format!("{workload}.{key}")).filter(|node| node.origin != Origin::Defaults && !mode_varies) {
+    // A mode that is no mode was reported; nothing follows from it.
+    let is_fixed = |node: &Node| node.origin != Origin::Matrix && node.text() == Some(mode);
+    let mode_is_fixed = scenario.at(&format!("{workload}.mode")).is_some_and(is_fixed);
+    if let Some(node) = scenario.at(&format!("{workload}.{key}")).filter(|node| node.origin != Origin::Defaults && mode_is_fixed) {
         let message = format!("`{key}` has no effect in the mode `{mode}`");
         findings.push(Diagnostic::new(&node.span, message).label("unused").help("leave the key out"));
     }

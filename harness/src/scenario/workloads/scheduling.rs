@@ -18,7 +18,11 @@ pub(crate) const KEYS: &[Field] = &[
     Field::required("mode", Shape::OneOf(&["spawn-inside", "spawn-outside", "yield", "ping-pong", "chain"]), "What one operation is."),
     Field::optional("tasks", Shape::Integer(1, ROUND_MAX), "spawn-inside, spawn-outside: tasks of a round; chain: its length."),
     Field::optional("repeat", Shape::Integer(1, ROUND_MAX), "yield, ping-pong: yields or round trips of a round."),
-    Field::optional("hand_over", Shape::OneOf(&["cell"]), "ping-pong: how a value goes to the other task."),
+    Field::optional(
+        "hand_over",
+        Shape::OneOf(&["channel", "oneshot", "cell"]),
+        "ping-pong: how a value goes to the other task; channel when left out.",
+    ),
 ];
 
 pub(super) fn build(scenario: &Table, findings: &mut Findings) -> (Workload, Load) {
@@ -34,11 +38,16 @@ pub(super) fn build(scenario: &Table, findings: &mut Findings) -> (Workload, Loa
     if mode != SchedulingMode::PingPong {
         refuse(scenario, "scheduling", "hand_over", name, findings);
     }
+    let hand_over = match word(scenario, "scheduling.hand_over") {
+        Some("oneshot") => HandOver::Oneshot,
+        Some("cell") => HandOver::Cell,
+        _ => HandOver::Channel,
+    };
     let workload = SchedulingWorkload {
         mode,
         tasks: if repeats { 1 } else { number(scenario, "scheduling.tasks", TASKS) },
         repeat: if repeats { number(scenario, "scheduling.repeat", REPEAT) } else { 1 },
-        hand_over: (mode == SchedulingMode::PingPong).then_some(HandOver::Cell),
+        hand_over: (mode == SchedulingMode::PingPong).then_some(hand_over),
     };
     (Workload::Scheduling(workload), users(scenario))
 }

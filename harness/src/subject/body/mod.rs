@@ -13,6 +13,7 @@ pub mod endpoint;
 pub mod exchange;
 mod option;
 pub mod outside;
+mod ping_pong;
 pub mod polling;
 pub mod scheduling;
 pub mod skew;

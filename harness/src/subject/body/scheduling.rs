@@ -1,4 +1,4 @@
-//! The users of `scheduling`: tasks that spawn and join, yield, hand values to a partner, or start a chain, in rounds of fixed size.
+//! The users of `scheduling`: tasks that spawn and join, yield or start a chain, in rounds of fixed size.
 //!
 //! A round is written down when its witness holds, with the operations the scenario gives it; a round whose sum or count is wrong is an
 //! error of class `mismatch` and adds nothing to the rate.
@@ -14,17 +14,12 @@ use zokio_report::schema::record::TrialRecord;
 
 use super::cell::HandOverCell;
 use super::tasks::{Outside, Tasks, unbound};
-use super::{outside, users};
+use super::{outside, ping_pong, users};
 use crate::measure::recorder::{self, ErrorClass, Recorder};
 use crate::measure::tally::Ledger;
 use crate::subject::protocol::Trial;
 use crate::subject::serve::Session;
 use crate::workload::scheduling::{ExpectedSum, SchedulingMode, SchedulingWorkload, task_value};
-
-/// The last question to a partner; no task has this value.
-const GOODBYE: u64 = u64::MAX;
-/// Pending this often is enough to see that a yield was left out.
-const ONE_YIELD_LESS: u32 = 1;
 
 /// Writes down a round that has ended.
 #[inline]
@@ -61,7 +56,7 @@ pub fn run<T: Tasks, F: Outside<T>>(
                 control.user_done();
             })
         }),
-        SchedulingMode::PingPong => users::run(fleet, control, trial, session, |number| unbound::<T>(asker::<T>(shared(), number, repeat))),
+        SchedulingMode::PingPong => ping_pong::run::<T, F>(fleet, control, trial, workload, session),
         SchedulingMode::Chain => users::run(fleet, control, trial, session, |number| unbound::<T>(chainer::<T>(shared(), number, tasks))),
     }
 }
@@ -106,7 +101,8 @@ async fn spawner<T: Tasks>(control: Arc<Ledger>, user: u32, tasks: u32) {
 /// Rounds of `repeat` yields until the drain; `yield_now` makes the future of one. The polls of a round are counted where they arrive.
 pub async fn yielder<Y: Future<Output = ()>>(control: &Arc<Ledger>, user: u32, repeat: u32, yield_now: impl Fn() -> Y) {
     while !control.is_draining() {
-        let yields = if control.takes_corruption(user) { repeat - ONE_YIELD_LESS } else { repeat };
+        // A test's damage: one yield is left out.
+        let yields = if control.takes_corruption(user) { repeat - 1 } else { repeat };
         let mut polls = 0u64;
         {
             let mut round = pin!(async {
@@ -123,49 +119,6 @@ pub async fn yielder<Y: Future<Output = ()>>(control: &Arc<Ledger>, user: u32, r
         let is_right = polls == u64::from(repeat) + 1;
         recorder::with(control, |recorder| record(recorder, is_right, u64::from(repeat)));
     }
-}
-
-async fn asker<T: Tasks>(control: Arc<Ledger>, user: u32, repeat: u32) {
-    let (there, back) = (Arc::new(HandOverCell::default()), Arc::new(HandOverCell::default()));
-    let partner = T::spawn(answerer(Arc::clone(&there), Arc::clone(&back)));
-    enter(&control).await;
-    let mut round = 0u64;
-    while !control.is_draining() {
-        let damaged = control.takes_corruption(user);
-        let mut is_right = true;
-        for number in 0..repeat {
-            let question = question(number, round);
-            there.put(question ^ u64::from(damaged && number == 0));
-            is_right &= back.take().await == answer(question);
-        }
-        recorder::with(&control, |recorder| record(recorder, is_right, u64::from(repeat)));
-        round += 1;
-    }
-    there.put(GOODBYE);
-    // A partner that is gone too early has shown itself by its missing answers.
-    let _ = partner.await;
-    control.user_done();
-}
-
-async fn answerer(there: Arc<HandOverCell>, back: Arc<HandOverCell>) {
-    loop {
-        match there.take().await {
-            GOODBYE => return,
-            question => back.put(answer(question)),
-        }
-    }
-}
-
-/// What is asked in a round trip: never the goodbye.
-#[inline]
-pub fn question(number: u32, round: u64) -> u64 {
-    (round << 32 | u64::from(number)) >> 1
-}
-
-/// The answer to it.
-#[inline]
-pub fn answer(question: u64) -> u64 {
-    task_value(question, 1)
 }
 
 async fn chainer<T: Tasks>(control: Arc<Ledger>, user: u32, tasks: u32) {

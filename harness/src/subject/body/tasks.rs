@@ -14,6 +14,33 @@ pub trait Tasks: Send + Sync + 'static {
 
     /// Lets the other ready tasks run; the cheapest way the runtime has.
     fn yield_now() -> impl Future<Output = ()> + Send;
+
+    /// The sending end of a channel.
+    type Sender: Send + Sync + 'static;
+    /// Its receiving end.
+    type Receiver: Send + 'static;
+    /// The sending end of a oneshot.
+    type OneSender: Send + 'static;
+    /// Its receiving end.
+    type OneReceiver: Send + 'static;
+
+    /// A channel of one slot.
+    fn channel() -> (Self::Sender, Self::Receiver);
+
+    /// Sends when there is room; a receiver that is gone loses the value, and shows it by the missing answer.
+    fn send(sender: &Self::Sender, value: u64) -> impl Future<Output = ()> + Send;
+
+    /// The next value; `None` when the sender is gone.
+    fn receive(receiver: &mut Self::Receiver) -> impl Future<Output = Option<u64>> + Send;
+
+    /// A channel for one value.
+    fn oneshot() -> (Self::OneSender, Self::OneReceiver);
+
+    /// Sends the one value; as with [`send`](Self::send), a loss shows by itself.
+    fn send_one(sender: Self::OneSender, value: u64);
+
+    /// The one value; `None` when the sender is gone.
+    fn receive_one(receiver: Self::OneReceiver) -> impl Future<Output = Option<u64>> + Send;
 }
 
 /// Starting tasks from a thread that is none of the runtime's.

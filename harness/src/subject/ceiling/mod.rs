@@ -12,7 +12,8 @@
 //! | `stream` | `bare-syscalls` | one thread writes and reads the same 64 KiB while they are in its cache |
 //! | `spawn-inside`, `chain` | `local-executor` | the smallest executor: one thread, type-erased tasks, no atomics |
 //! | `yield` | `in-turn` | type-erased tasks polled in turn, without a queue |
-//! | `ping-pong` | `two-slots` | two tasks on one thread, a slot each way, a queue of who is ready |
+//! | `ping-pong`: `channel`, `cell` | `two-slots` | two tasks on one thread, a slot each way, a queue of who is ready |
+//! | `ping-pong`: `oneshot` | `local-executor` | as `spawn-inside`; one cell for both oneshots of a pair |
 //! | `stealing`: `queue`, `skew` | `one-cas`, `static-split` | one compare-and-swap an item; each thread has its share from the start |
 //! | `polling` | `bare-loop` | the same futures, polled by a thread |
 //! | `sleep` | `nanosleep` | a heap of deadlines and the system's own sleep |
@@ -26,6 +27,7 @@ pub mod crr;
 pub mod epoll;
 mod executor;
 pub mod lanes;
+mod ping_pong;
 pub mod poll;
 pub mod ring;
 pub mod ring_crr;

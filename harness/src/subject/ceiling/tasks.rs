@@ -1,7 +1,6 @@
 //! `scheduling` and `polling` without a runtime; [`super`] has the table of variants.
 
 use std::cell::Cell;
-use std::collections::VecDeque;
 use std::hint::black_box;
 use std::ops::Range;
 use std::pin::Pin;
@@ -14,16 +13,17 @@ use zokio_report::schema::journal::Failure;
 use zokio_report::schema::record::TrialRecord;
 
 use super::executor::{Executor, run_in_turn};
+use super::ping_pong::{pairs, two_slots};
 use crate::measure::recorder::{self, Recorder};
 use crate::measure::tally::Ledger;
-use crate::subject::body::scheduling::{answer, question, record, task, yielder};
+use crate::subject::body::scheduling::{record, task, yielder};
 use crate::subject::body::stack::FleetReport;
 use crate::subject::body::{drive, polling};
 use crate::subject::protocol::Trial;
 use crate::subject::serve::Session;
 use crate::subject::{threads, worker_cpus};
 use crate::workload::polling::PollingWorkload;
-use crate::workload::scheduling::{ExpectedSum, SchedulingMode, SchedulingWorkload, task_value};
+use crate::workload::scheduling::{ExpectedSum, HandOver, SchedulingMode, SchedulingWorkload, task_value};
 
 /// What the record says of a variant.
 pub(super) fn report(variant: &str, trial: &Trial) -> FleetReport {
@@ -45,6 +45,7 @@ pub(super) fn run_scheduling(
     let variant = match workload.mode {
         SchedulingMode::SpawnInside | SchedulingMode::Chain => "local-executor",
         SchedulingMode::Yield => "in-turn",
+        SchedulingMode::PingPong if workload.hand_over == Some(HandOver::Oneshot) => "local-executor",
         SchedulingMode::PingPong => "two-slots",
         SchedulingMode::SpawnOutside => {
             return Err(drive::unsupported("the ceiling has one kind of thread: nothing is outside it; leave it out of `subjects`"));
@@ -54,7 +55,8 @@ pub(super) fn run_scheduling(
         on_thread(control, users.clone(), || match workload.mode {
             SchedulingMode::Chain => chain(control, users.clone(), tasks),
             SchedulingMode::Yield => yields(control, users.clone(), repeat),
-            SchedulingMode::PingPong => ping_pong(control, users.clone(), repeat),
+            SchedulingMode::PingPong if workload.hand_over == Some(HandOver::Oneshot) => pairs(control, users.clone(), repeat),
+            SchedulingMode::PingPong => two_slots(control, users.clone(), repeat),
             SchedulingMode::SpawnInside | SchedulingMode::SpawnOutside => spawn(control, users.clone(), tasks),
         });
         Ok(())
@@ -96,7 +98,7 @@ fn on_thread(control: &Arc<Ledger>, users: Range<u32>, work: impl FnOnce()) {
 }
 
 /// Lets `round` do a round of each user in turn until the drain; it says whether its witness holds.
-fn in_rounds(control: &Arc<Ledger>, users: Range<u32>, operations: u32, mut round: impl FnMut(u64, bool) -> bool) {
+pub(super) fn in_rounds(control: &Arc<Ledger>, users: Range<u32>, operations: u32, mut round: impl FnMut(u64, bool) -> bool) {
     let mut number = 0;
     while !control.is_draining() && !users.is_empty() {
         for user in users.clone() {
@@ -174,41 +176,4 @@ fn yields(control: &Arc<Ledger>, users: Range<u32>, repeat: u32) {
         Box::pin(async move { yielder(&control, number, repeat, suspend).await }) as Pin<Box<dyn Future<Output = ()>>>
     };
     run_in_turn(users.map(user).collect());
-}
-
-/// Who is ready in a ping-pong.
-#[derive(Clone, Copy)]
-enum Side {
-    Asks,
-    Answers,
-}
-
-fn ping_pong(control: &Arc<Ledger>, users: Range<u32>, repeat: u32) {
-    let mut ready = VecDeque::with_capacity(2);
-    in_rounds(control, users, repeat, |round, is_damaged| {
-        let (mut there, mut back) = (None, None);
-        let (mut number, mut asked, mut is_right) = (0, None, true);
-        ready.push_back(Side::Asks);
-        while let Some(side) = black_box(&mut ready).pop_front() {
-            match side {
-                Side::Asks => {
-                    if let Some(question) = asked {
-                        is_right &= black_box(&mut back).take() == Some(answer(question));
-                        number += 1;
-                    }
-                    if number < repeat {
-                        let next = question(number, round);
-                        asked = Some(next);
-                        there = Some(next ^ u64::from(is_damaged && number == 0));
-                        ready.push_back(Side::Answers);
-                    }
-                }
-                Side::Answers => {
-                    back = black_box(&mut there).take().map(answer);
-                    ready.push_back(Side::Asks);
-                }
-            }
-        }
-        is_right
-    });
 }

@@ -1,4 +1,4 @@
-//! The calls of tokio: I/O and tasks.
+//! The calls of tokio: I/O, tasks and channels.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::subject::body::endpoint;
 use crate::subject::body::stack::{Lent, Stack};
@@ -87,6 +88,35 @@ impl Tasks for TokioStack {
             Poll::Pending
         })
         .await;
+    }
+
+    type Sender = mpsc::Sender<u64>;
+    type Receiver = mpsc::Receiver<u64>;
+    type OneSender = oneshot::Sender<u64>;
+    type OneReceiver = oneshot::Receiver<u64>;
+
+    fn channel() -> (Self::Sender, Self::Receiver) {
+        mpsc::channel(1)
+    }
+
+    async fn send(sender: &Self::Sender, value: u64) {
+        let _ = sender.send(value).await;
+    }
+
+    fn receive(receiver: &mut Self::Receiver) -> impl Future<Output = Option<u64>> + Send {
+        receiver.recv()
+    }
+
+    fn oneshot() -> (Self::OneSender, Self::OneReceiver) {
+        oneshot::channel()
+    }
+
+    fn send_one(sender: Self::OneSender, value: u64) {
+        let _ = sender.send(value);
+    }
+
+    async fn receive_one(receiver: Self::OneReceiver) -> Option<u64> {
+        receiver.await.ok()
     }
 }
 
