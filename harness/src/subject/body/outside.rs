@@ -11,7 +11,7 @@ use zokio_report::schema::record::TrialRecord;
 use super::coordinate::{self, PhaseReport};
 use super::drive::{SETUP_LIMIT, assemble};
 use super::scheduling::{record, task};
-use super::tasks::{Outside, Tasks};
+use super::tasks::{Outside, Place, Tasks};
 use super::users;
 use crate::measure::recorder::Recorder;
 use crate::measure::tally::Ledger;
@@ -73,7 +73,7 @@ fn spawner<T: Tasks, F: Outside<T>>(fleet: &F, control: &Arc<Ledger>, user: u32,
     while !control.is_draining() {
         let damaged = control.takes_corruption(user);
         for number in 0..tasks {
-            handles.push(fleet.spawn(number as usize, task(number, round, damaged && number == tasks / 2)));
+            handles.push(fleet.spawn(Place { number, of: tasks }, task(number, round, damaged && number == tasks / 2)));
         }
         let (mut sum, mut are_all_there) = (0u64, true);
         for handle in handles.drain(..) {

@@ -43,14 +43,41 @@ pub trait Tasks: Send + Sync + 'static {
     fn receive_one(receiver: Self::OneReceiver) -> impl Future<Output = Option<u64>> + Send;
 }
 
+/// Which of so many tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// From 0.
+    pub number: u32,
+    /// How many there are.
+    pub of: u32,
+}
+
+impl Place {
+    /// The worker whose share this task is in, where each gets consecutive ones: one wake-up for many tasks.
+    pub fn worker(self, workers: usize) -> usize {
+        (u64::from(self.number) * workers as u64 / u64::from(self.of.max(1))) as usize
+    }
+}
+
 /// Starting tasks from a thread that is none of the runtime's.
 pub trait Outside<T: Tasks>: Fleet + Sync {
-    /// Starts a task that any worker may run; where a worker cannot give tasks away, on the worker that is `number`'s turn.
-    fn spawn<O: Send + 'static>(&self, number: usize, future: impl Future<Output = O> + Send + 'static) -> T::Join<O>;
+    /// Starts a task that any worker may run; where a worker cannot give tasks away, on the one whose share it is in.
+    fn spawn<O: Send + 'static>(&self, place: Place, future: impl Future<Output = O> + Send + 'static) -> T::Join<O>;
 }
 
 /// A user for [`users::run`](super::users::run) that is an ordinary task of the runtime: it starts on its worker and may be moved like any
 /// other. [`Fleet::spawn_on`] would bind it.
 pub async fn unbound<T: Tasks>(user: impl Future<Output = ()> + Send + 'static) {
     drop(T::spawn(user));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Place;
+
+    #[test]
+    fn every_worker_has_consecutive_tasks_and_the_same_number() {
+        let workers: Vec<usize> = (0..6).map(|number| Place { number, of: 6 }.worker(3)).collect();
+        assert_eq!(workers, [0, 0, 1, 1, 2, 2]);
+    }
 }

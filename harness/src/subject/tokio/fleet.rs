@@ -13,7 +13,7 @@ use super::stack::TokioStack;
 use crate::measure::tally::Ledger;
 use crate::measure::{cpu, recorder};
 use crate::subject::body::stack::{Fleet, FleetReport};
-use crate::subject::body::tasks::{Outside, Tasks};
+use crate::subject::body::tasks::{Outside, Place, Tasks};
 use crate::subject::protocol::Trial;
 use crate::subject::worker_cpus;
 
@@ -138,14 +138,14 @@ impl Fleet for CurrentThreads {
 }
 
 impl Outside<TokioStack> for MultiThread {
-    fn spawn<O: Send + 'static>(&self, _number: usize, future: impl Future<Output = O> + Send + 'static) -> <TokioStack as Tasks>::Join<O> {
+    fn spawn<O: Send + 'static>(&self, _place: Place, future: impl Future<Output = O> + Send + 'static) -> <TokioStack as Tasks>::Join<O> {
         self.runtime.spawn(future)
     }
 }
 
 impl Outside<TokioStack> for CurrentThreads {
-    fn spawn<O: Send + 'static>(&self, number: usize, future: impl Future<Output = O> + Send + 'static) -> <TokioStack as Tasks>::Join<O> {
-        self.workers[number % self.workers.len()].handle.spawn(future)
+    fn spawn<O: Send + 'static>(&self, place: Place, future: impl Future<Output = O> + Send + 'static) -> <TokioStack as Tasks>::Join<O> {
+        self.workers[place.worker(self.workers.len())].handle.spawn(future)
     }
 }
 

@@ -12,7 +12,7 @@ use super::stack::ZokioStack;
 use crate::measure::recorder;
 use crate::measure::tally::Ledger;
 use crate::subject::body::stack::{Fleet, FleetReport};
-use crate::subject::body::tasks::{Outside, Tasks};
+use crate::subject::body::tasks::{Outside, Place, Tasks};
 use crate::subject::protocol::Trial;
 use crate::subject::worker_cpus;
 
@@ -88,7 +88,7 @@ impl Fleet for Workers {
 }
 
 impl Outside<ZokioStack> for Workers {
-    fn spawn<O: Send + 'static>(&self, _number: usize, future: impl Future<Output = O> + Send + 'static) -> <ZokioStack as Tasks>::Join<O> {
+    fn spawn<O: Send + 'static>(&self, _place: Place, future: impl Future<Output = O> + Send + 'static) -> <ZokioStack as Tasks>::Join<O> {
         self.runtime.spawn(future)
     }
 }
