@@ -112,7 +112,7 @@ fn what_is_no_file_is_told_with_what_is_near() {
     let text = message(folder.path().to_owned());
     assert!(text.contains("it is a folder") && text.contains("`scenario.toml`"), "{text}");
     let text = message(path.with_file_name("scenaro.toml"));
-    assert!(text.contains("did you mean") && text.contains("scenario.toml") && text.contains("built-in scenarios: `tcp`"), "{text}");
+    assert!(text.contains("did you mean") && text.contains("scenario.toml") && text.contains("built-in scenarios: `scheduling`"), "{text}");
     let text = message("tpc".into());
     assert!(text.contains("did you mean `tcp`?"), "{text}");
     let text = message("/dev/zero".into());

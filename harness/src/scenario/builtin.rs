@@ -1,8 +1,13 @@
 //! The scenarios built into the binary, so `zokio-bench run tcp` works anywhere.
 
 /// Name and text of every file under `scenarios/`.
-const FILES: &[(&str, &str)] =
-    &[("tcp", include_str!("../../../scenarios/tcp.toml")), ("latency", include_str!("../../../scenarios/latency.toml"))];
+const FILES: &[(&str, &str)] = &[
+    ("scheduling", include_str!("../../../scenarios/scheduling.toml")),
+    ("stealing", include_str!("../../../scenarios/stealing.toml")),
+    ("polling", include_str!("../../../scenarios/polling.toml")),
+    ("latency", include_str!("../../../scenarios/latency.toml")),
+    ("tcp", include_str!("../../../scenarios/tcp.toml")),
+];
 
 /// The names, in the order of the list.
 pub fn names() -> Vec<&'static str> {

@@ -11,9 +11,9 @@ const HOUR: u64 = 3_600_000 * MS;
 pub(crate) const USERS_MAX: u64 = 1_000_000;
 
 /// Workload tables of this version.
-pub(crate) const WORKLOADS: &[&str] = &["tcp", "latency", "sleep"];
+pub(crate) const WORKLOADS: &[&str] = &["tcp", "scheduling", "stealing", "polling", "latency", "sleep"];
 /// Workload tables of the format that this version cannot run.
-pub(crate) const WORKLOADS_UNSUPPORTED: &[&str] = &["scheduling", "stealing", "polling", "memory", "pool", "atomics", "io", "http", "file"];
+pub(crate) const WORKLOADS_UNSUPPORTED: &[&str] = &["memory", "pool", "atomics", "io", "http", "file"];
 /// Severities of a threshold.
 pub(crate) const SEVERITIES: &[&str] = &["fail", "warn"];
 /// Comparisons of a threshold.
@@ -127,6 +127,9 @@ pub(crate) const SCENARIO: &[Field] = &[
     Field::optional("runtime", Shape::Scalars, "Settings passed to the runtime."),
     Field::optional("tcp", Shape::Inherited(workloads::tcp::KEYS), "The workload: TCP over loopback."),
     Field::optional("latency", Shape::Inherited(workloads::latency::KEYS), "The workload: waiting times of tasks."),
+    Field::optional("scheduling", Shape::Inherited(workloads::scheduling::KEYS), "The workload: starting, yielding and waking tasks."),
+    Field::optional("stealing", Shape::Inherited(workloads::stealing::KEYS), "The workload: moving work between threads."),
+    Field::optional("polling", Shape::Inherited(workloads::polling::KEYS), "The workload: polling futures."),
     Field::optional("sleep", Shape::Inherited(workloads::sleep::KEYS), "The workload of a control: short sleeps, one after the other."),
     Field::optional("matrix", Shape::Matrix, "Multiplies the scenario into cases."),
     Field::optional("exclude", Shape::Tables(&[]), "Matrix points left out."),
@@ -146,6 +149,9 @@ pub(crate) const DEFAULTS: &[Field] = &[
     Field::optional("runtime", Shape::Scalars, "Settings passed to the runtime."),
     Field::optional("tcp", Shape::Inherited(workloads::tcp::KEYS), "For scenarios with a tcp table."),
     Field::optional("latency", Shape::Inherited(workloads::latency::KEYS), "For scenarios with a latency table."),
+    Field::optional("scheduling", Shape::Inherited(workloads::scheduling::KEYS), "For scenarios with a scheduling table."),
+    Field::optional("stealing", Shape::Inherited(workloads::stealing::KEYS), "For scenarios with a stealing table."),
+    Field::optional("polling", Shape::Inherited(workloads::polling::KEYS), "For scenarios with a polling table."),
     Field::optional("sleep", Shape::Inherited(workloads::sleep::KEYS), "For scenarios with a sleep table."),
     Field::optional("threshold", Shape::Tables(THRESHOLD), "Limits of every scenario, beside its own."),
 ];

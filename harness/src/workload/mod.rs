@@ -3,6 +3,9 @@
 //! Externally tagged, in TOML and in JSON: `[scenario.tcp]`, `{"tcp":{…}}`.
 
 pub mod latency;
+pub mod polling;
+pub mod scheduling;
+pub mod stealing;
 pub mod tcp;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +18,12 @@ pub enum Workload {
     Tcp(tcp::TcpWorkload),
     /// Waiting times: wake, spawn, timer, fairness.
     Latency(latency::LatencyWorkload),
+    /// Starting, ending, yielding and waking tasks.
+    Scheduling(scheduling::SchedulingWorkload),
+    /// Moving work between threads.
+    Stealing(stealing::StealingWorkload),
+    /// Polling futures.
+    Polling(polling::PollingWorkload),
     /// The control `sleep-floor`: how long a short sleep really takes.
     Sleep(SleepWorkload),
 }
@@ -32,6 +41,9 @@ impl Workload {
         match self {
             Self::Tcp(_) => "tcp",
             Self::Latency(_) => "latency",
+            Self::Scheduling(_) => "scheduling",
+            Self::Stealing(_) => "stealing",
+            Self::Polling(_) => "polling",
             Self::Sleep(_) => "sleep",
         }
     }
@@ -39,7 +51,7 @@ impl Workload {
     /// Bumped when the meaning of a workload changes, so results of two meanings are never compared.
     pub fn version(&self) -> u32 {
         match self {
-            Self::Tcp(_) | Self::Latency(_) | Self::Sleep(_) => 1,
+            Self::Tcp(_) | Self::Scheduling(_) | Self::Stealing(_) | Self::Polling(_) | Self::Latency(_) | Self::Sleep(_) => 1,
         }
     }
 
@@ -48,6 +60,9 @@ impl Workload {
         match self {
             Self::Tcp(tcp) => tcp.mode.primary_metric(),
             Self::Latency(latency) => latency.mode.primary_metric(),
+            Self::Scheduling(scheduling) => scheduling.mode.primary_metric(),
+            Self::Stealing(stealing) => stealing.mode.primary_metric(),
+            Self::Polling(_) => "polls_per_s",
             Self::Sleep(_) => "ops_per_s",
         }
     }
@@ -57,6 +72,11 @@ impl Workload {
         match self {
             Self::Tcp(tcp) => tcp.mode.witness(),
             Self::Latency(latency) => latency.mode.witness(),
+            Self::Scheduling(scheduling) => scheduling.mode.witness(),
+            Self::Stealing(stealing) => stealing.mode.witness(),
+            Self::Polling(_) => {
+                "polls counted inside the future through black_box, compared with the fixed number of the round; values summed"
+            }
             Self::Sleep(_) => "the clock is read around each sleep: none returns before its time",
         }
     }
@@ -65,15 +85,20 @@ impl Workload {
     pub fn bytes_per_operation(&self) -> Option<u64> {
         match self {
             Self::Tcp(tcp) => tcp.bytes_per_operation(),
-            Self::Latency(_) | Self::Sleep(_) => None,
+            Self::Scheduling(_) | Self::Stealing(_) | Self::Polling(_) | Self::Latency(_) | Self::Sleep(_) => None,
         }
+    }
+
+    /// Whether there is a server and a client that could be placed apart.
+    pub fn has_two_ends(&self) -> bool {
+        matches!(self, Self::Tcp(_))
     }
 
     /// The distribution that one operation's time goes to.
     pub fn time_id(&self) -> &'static str {
         match self {
             Self::Latency(latency) => latency.mode.time_id(),
-            Self::Tcp(_) | Self::Sleep(_) => "service_time",
+            _ => "service_time",
         }
     }
 
@@ -83,6 +108,11 @@ impl Workload {
     /// An operation that is one turn of a loop names `empty_loop_ns`; then `empty-loop` judges it too.
     pub fn floor(&self) -> &'static [(&'static str, f64)] {
         match self {
+            Self::Scheduling(_) | Self::Polling(_) => &[("empty_loop_ns", 1.0)],
+            Self::Stealing(stealing) => match stealing.mode {
+                stealing::StealingMode::Queue => &[("fetch_add_ns", 1.0)],
+                stealing::StealingMode::Skew => &[("empty_loop_ns", 1.0)],
+            },
             Self::Tcp(_) | Self::Sleep(_) => &[],
             // The clock is read at both ends of each wait.
             Self::Latency(_) => &[("timer_cost_ns", 2.0)],

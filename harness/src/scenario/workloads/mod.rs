@@ -1,20 +1,26 @@
 //! The workload tables, a file each: the keys, and what they mean together with the load beside them.
 
 pub(crate) mod latency;
+pub(crate) mod polling;
+pub(crate) mod scheduling;
 pub(crate) mod sleep;
+pub(crate) mod stealing;
 pub(crate) mod tcp;
 
 use crate::load::{ClosedLoad, Load};
 use crate::workload::Workload;
 
-use super::diagnostic::Findings;
-use super::tree::Table;
+use super::diagnostic::{Diagnostic, Findings};
+use super::tree::{Node, Origin, Table};
 use super::validate::integer;
 
 /// The workload and its load.
 pub(crate) fn build(scenario: &Table, workload: &str, findings: &mut Findings) -> (Workload, Load) {
     match workload {
         "latency" => latency::build(scenario, findings),
+        "scheduling" => scheduling::build(scenario, findings),
+        "stealing" => stealing::build(scenario, findings),
+        "polling" => polling::build(scenario, findings),
         "sleep" => sleep::build(scenario),
         _ => tcp::build(scenario, findings),
     }
@@ -27,4 +33,25 @@ fn closed(users: u64) -> Load {
 /// The closed load of a workload whose users need nothing of their own.
 fn users(scenario: &Table) -> Load {
     closed(integer(scenario, "load.closed.users").unwrap_or(1))
+}
+
+/// Reports a key of this workload that its mode does not use; defaults and the other points of a matrix over modes may well need it.
+fn refuse(scenario: &Table, workload: &str, key: &str, mode: &str, findings: &mut Findings) {
+    // A mode that is no mode was reported; nothing follows from it.
+    let is_fixed = |node: &Node| node.origin != Origin::Matrix && node.text() == Some(mode);
+    let mode_is_fixed = scenario.at(&format!("{workload}.mode")).is_some_and(is_fixed);
+    if let Some(node) = scenario.at(&format!("{workload}.{key}")).filter(|node| node.origin != Origin::Defaults && mode_is_fixed) {
+        let message = format!("`{key}` has no effect in the mode `{mode}`");
+        findings.push(Diagnostic::new(&node.span, message).label("unused").help("leave the key out"));
+    }
+}
+
+/// The word at a path, if it was given and is right.
+fn word<'a>(scenario: &'a Table, path: &str) -> Option<&'a str> {
+    scenario.at(path).and_then(Node::text)
+}
+
+/// A whole number at a path, or what stands for it.
+fn number(scenario: &Table, path: &str, default: u32) -> u32 {
+    integer(scenario, path).map_or(default, |number| u32::try_from(number).unwrap_or(u32::MAX))
 }

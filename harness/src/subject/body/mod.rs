@@ -2,17 +2,28 @@
 //!
 //! ```text
 //!  coordinate ── phases ──▶ users (exchange, stream, sleep) ── calls ──▶ Stack: the runtime's I/O, all that differs between two subjects
+//!       │                         (scheduling, skew, polling) ─ calls ──▶ Tasks: its spawn, join and yield
 //!       └── drive: listeners, users, record                         └──▶ Fleet: the runtime's threads
 //! ```
 
 pub mod bell;
+pub mod cell;
 pub mod coordinate;
 pub mod drive;
 pub mod endpoint;
 pub mod exchange;
 pub mod latency;
 mod option;
+pub mod outside;
+mod ping_pong;
+pub mod polling;
+pub mod scheduling;
+pub mod skew;
 pub mod sleep;
 pub mod stack;
 pub mod stream;
+pub mod tasks;
 pub mod users;
+
+/// Why a runtime does not run `stealing` in the mode `queue`.
+pub const NO_QUEUE: &str = "a queue is measured without a runtime: use the subject `crossbeam-deque`, or the mode `skew`";

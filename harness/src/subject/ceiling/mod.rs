@@ -10,24 +10,35 @@
 //! | `churn` together | `bare-syscalls` | the hand-shake ends inside `connect` on loopback, so nothing ever waits |
 //! | `crr`, `churn` as the client of a server apart | `epoll` | users connect anew while others wait |
 //! | `stream` | `bare-syscalls` | one thread writes and reads the same 64 KiB while they are in its cache |
+//! | `spawn-inside`, `chain` | `local-executor` | the smallest executor: one thread, type-erased tasks, no atomics |
+//! | `yield` | `in-turn` | type-erased tasks polled in turn, without a queue |
+//! | `ping-pong`: `channel`, `cell` | `two-slots` | two tasks on one thread, a slot each way, a queue of who is ready |
+//! | `ping-pong`: `oneshot` | `local-executor` | as `spawn-inside`; one cell for both oneshots of a pair |
+//! | `stealing`: `queue`, `skew` | `one-cas`, `static-split` | one compare-and-swap an item; each thread has its share from the start |
+//! | `polling` | `bare-loop` | the same futures, polled by a thread |
 //! | `sleep` | `nanosleep` | a heap of deadlines and the system's own sleep |
 //!
 //! Where io_uring is refused, bare system calls (`both`) or epoll (`server`, `client`) take over; the variant and `driver_reason` say so.
 //! It is the best loop we know, not a proven bound: whoever beats it improves it.
 #![cfg(target_os = "linux")]
 
+pub mod counter;
 pub mod crr;
 pub mod epoll;
+mod executor;
 pub mod lanes;
+mod ping_pong;
 pub mod poll;
 pub mod ring;
 pub mod ring_crr;
 pub mod ring_loop;
 pub mod rr;
 pub mod run;
+mod skew;
 pub mod sleep;
 pub mod sockets;
 pub mod stream;
+mod tasks;
 
 use std::sync::Arc;
 
@@ -48,7 +59,7 @@ impl Subject for Ceiling {
             name: "ceiling".into(),
             version: env!("CARGO_PKG_VERSION").into(),
             build: super::build_info(),
-            workloads: ["tcp", "sleep"].map(String::from).to_vec(),
+            workloads: ["tcp", "scheduling", "stealing", "polling", "sleep"].map(String::from).to_vec(),
         }
     }
 

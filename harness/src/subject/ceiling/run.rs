@@ -8,9 +8,10 @@ use serde_json::json;
 use zokio_report::schema::journal::Failure;
 use zokio_report::schema::record::TrialRecord;
 
+use super::counter::OneCas;
 use super::ring_loop::{Assignment, RingLoop};
 use super::sockets::BLOCKING_BYTES_MAX;
-use super::{crr, epoll, ring, ring_crr, rr, sleep, stream};
+use super::{crr, epoll, ring, ring_crr, rr, skew, sleep, stream, tasks};
 use crate::measure::tally::Ledger;
 use crate::subject::body::coordinate;
 use crate::subject::body::drive::{self, SETUP_LIMIT};
@@ -19,8 +20,9 @@ use crate::subject::body::exchange::Site;
 use crate::subject::body::stack::FleetReport;
 use crate::subject::protocol::{Role, Trial};
 use crate::subject::serve::Session;
-use crate::subject::{threads, worker_cpus};
+use crate::subject::{queue, threads, worker_cpus};
 use crate::workload::Workload;
+use crate::workload::stealing::StealingMode;
 use crate::workload::tcp::{TcpMode, TcpWorkload};
 
 /// The loops.
@@ -102,6 +104,12 @@ pub fn run_unless(refusal: Option<String>, trial: &Trial, session: &Session, con
     match &trial.workload {
         Workload::Tcp(workload) => run_tcp(refusal, trial, session, control, workload),
         Workload::Latency(_) => Err(drive::unsupported("waiting times are a runtime's: there is none here")),
+        Workload::Scheduling(workload) => tasks::run_scheduling(trial, session, control, workload),
+        Workload::Stealing(workload) => match workload.mode {
+            StealingMode::Queue => queue::run::<OneCas>(trial, session, control, workload, tasks::report("one-cas", trial)),
+            StealingMode::Skew => skew::run(trial, session, control, workload),
+        },
+        Workload::Polling(workload) => tasks::run_polling(trial, session, control, workload),
         Workload::Sleep(workload) => {
             threads::run(trial, session, control, "ceiling", report(Variant::Nanosleep, None, &worker_cpus(trial)), |users| {
                 sleep::run(control, users.end - users.start, workload.duration_ns);

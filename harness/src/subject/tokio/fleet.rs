@@ -9,9 +9,11 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 use zokio_report::schema::journal::Failure;
 
+use super::stack::TokioStack;
 use crate::measure::tally::Ledger;
 use crate::measure::{cpu, recorder};
 use crate::subject::body::stack::{Fleet, FleetReport};
+use crate::subject::body::tasks::{Outside, Place, Tasks};
 use crate::subject::protocol::Trial;
 use crate::subject::worker_cpus;
 
@@ -132,6 +134,18 @@ impl Fleet for CurrentThreads {
             let _ = thread.join();
         }
         report("current_thread", count, true)
+    }
+}
+
+impl Outside<TokioStack> for MultiThread {
+    fn spawn<O: Send + 'static>(&self, _place: Place, future: impl Future<Output = O> + Send + 'static) -> <TokioStack as Tasks>::Join<O> {
+        self.runtime.spawn(future)
+    }
+}
+
+impl Outside<TokioStack> for CurrentThreads {
+    fn spawn<O: Send + 'static>(&self, place: Place, future: impl Future<Output = O> + Send + 'static) -> <TokioStack as Tasks>::Join<O> {
+        self.workers[place.worker(self.workers.len())].handle.spawn(future)
     }
 }
 

@@ -5,7 +5,7 @@
 //! | `tokio` | one multi-thread runtime, `worker_threads` = CPUs of the trial; the process's affinity is the placement |
 //! | `tokio-ct` | one current-thread runtime per CPU, each on a pinned thread, with its own listener and its share of the connections |
 //!
-//! [`stack`] holds the I/O calls, [`fleet`] the threads; what a connection does stands in [`crate::subject::body`].
+//! [`stack`] holds the calls, [`fleet`] the threads; what a user does stands in [`crate::subject::body`].
 
 pub mod fleet;
 pub mod stack;
@@ -18,11 +18,12 @@ use zokio_report::schema::record::TrialRecord;
 use self::fleet::{CurrentThreads, MultiThread};
 use self::stack::TokioStack;
 use crate::measure::tally::Ledger;
-use crate::subject::body::stack::Fleet;
-use crate::subject::body::{drive, latency, sleep};
+use crate::subject::body::tasks::Outside;
+use crate::subject::body::{NO_QUEUE, drive, latency, polling, scheduling, skew, sleep};
 use crate::subject::protocol::{SubjectDescription, Trial};
 use crate::subject::serve::{Session, Subject};
 use crate::workload::Workload;
+use crate::workload::stealing::StealingMode;
 
 /// Version of tokio in this build, as the lock file has it.
 const VERSION: &str = "1.54.1";
@@ -76,14 +77,20 @@ impl Subject for TokioCt {
 }
 
 fn describe(name: &str) -> SubjectDescription {
-    let workloads = ["tcp", "latency", "sleep"].map(String::from).to_vec();
+    let workloads = ["tcp", "scheduling", "stealing", "polling", "latency", "sleep"].map(String::from).to_vec();
     SubjectDescription { name: name.into(), version: VERSION.into(), build: super::build_info(), workloads }
 }
 
-fn run<F: Fleet>(fleet: F, control: &Arc<Ledger>, trial: &Trial, session: &Session) -> Result<TrialRecord, Failure> {
+fn run<F: Outside<TokioStack>>(fleet: F, control: &Arc<Ledger>, trial: &Trial, session: &Session) -> Result<TrialRecord, Failure> {
     match &trial.workload {
         Workload::Tcp(workload) => drive::run::<TokioStack, F>(fleet, control, trial, workload, session),
         Workload::Latency(workload) => latency::run::<TokioStack, F>(fleet, control, trial, workload, session),
+        Workload::Scheduling(workload) => scheduling::run::<TokioStack, F>(fleet, control, trial, workload, session),
+        Workload::Stealing(workload) if workload.mode == StealingMode::Skew => {
+            skew::run::<TokioStack, F>(fleet, control, trial, workload, session)
+        }
+        Workload::Stealing(_) => Err(drive::unsupported(NO_QUEUE)),
+        Workload::Polling(workload) => polling::run::<TokioStack, F>(fleet, control, trial, workload, session),
         Workload::Sleep(workload) => sleep::run::<TokioStack, F>(fleet, control, trial, workload, session),
     }
 }

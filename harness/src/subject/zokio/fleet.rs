@@ -8,9 +8,11 @@ use serde_json::Value;
 use zokio::{Runtime, RuntimeConfig};
 use zokio_report::schema::journal::Failure;
 
+use super::stack::ZokioStack;
 use crate::measure::recorder;
 use crate::measure::tally::Ledger;
 use crate::subject::body::stack::{Fleet, FleetReport};
+use crate::subject::body::tasks::{Outside, Place, Tasks};
 use crate::subject::protocol::Trial;
 use crate::subject::worker_cpus;
 
@@ -82,6 +84,12 @@ impl Fleet for Workers {
         self.runtime.shutdown_timeout(SHUTDOWN_LIMIT);
         let polls = metrics.workers.iter().map(|worker| (worker.thread_id as u32, worker.polls)).collect();
         FleetReport { driver: driver.kind.to_string(), driver_reason: driver.reason, config, polls, counters: counters(&metrics) }
+    }
+}
+
+impl Outside<ZokioStack> for Workers {
+    fn spawn<O: Send + 'static>(&self, _place: Place, future: impl Future<Output = O> + Send + 'static) -> <ZokioStack as Tasks>::Join<O> {
+        self.runtime.spawn(future)
     }
 }
 

@@ -15,10 +15,11 @@ use zokio_report::schema::record::TrialRecord;
 use self::fleet::Workers;
 use self::stack::ZokioStack;
 use crate::measure::tally::Ledger;
-use crate::subject::body::{drive, latency, sleep};
+use crate::subject::body::{NO_QUEUE, drive, latency, polling, scheduling, skew, sleep};
 use crate::subject::protocol::{SubjectDescription, Trial};
 use crate::subject::serve::{Session, Subject};
 use crate::workload::Workload;
+use crate::workload::stealing::StealingMode;
 
 /// `zokio`.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +35,12 @@ impl Zokio {
         match &trial.workload {
             Workload::Tcp(workload) => drive::run::<ZokioStack, _>(fleet, control, trial, workload, session),
             Workload::Latency(workload) => latency::run::<ZokioStack, _>(fleet, control, trial, workload, session),
+            Workload::Scheduling(workload) => scheduling::run::<ZokioStack, _>(fleet, control, trial, workload, session),
+            Workload::Stealing(workload) if workload.mode == StealingMode::Skew => {
+                skew::run::<ZokioStack, _>(fleet, control, trial, workload, session)
+            }
+            Workload::Stealing(_) => Err(drive::unsupported(NO_QUEUE)),
+            Workload::Polling(workload) => polling::run::<ZokioStack, _>(fleet, control, trial, workload, session),
             Workload::Sleep(workload) => sleep::run::<ZokioStack, _>(fleet, control, trial, workload, session),
         }
     }
@@ -41,7 +48,7 @@ impl Zokio {
 
 impl Subject for Zokio {
     fn describe(&self) -> SubjectDescription {
-        let workloads = ["tcp", "latency", "sleep"].map(String::from).to_vec();
+        let workloads = ["tcp", "scheduling", "stealing", "polling", "latency", "sleep"].map(String::from).to_vec();
         let version = env!("CARGO_PKG_VERSION").to_owned();
         SubjectDescription { name: "zokio".into(), version, build: super::build_info(), workloads }
     }

@@ -1,4 +1,4 @@
-//! The I/O calls of zokio.
+//! The calls of zokio: I/O, tasks and channels.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use zokio::buf::IoBuf as _;
 use zokio::net::{TcpListener, TcpSocket, TcpStream};
+use zokio::sync::{mpsc, oneshot};
 
 use crate::subject::body::endpoint;
 use crate::subject::body::stack::{Lent, Stack};
+use crate::subject::body::tasks::Tasks;
 
 /// zokio's own sockets, timer and spawn.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +66,48 @@ impl Stack for ZokioStack {
 
     fn spawn(future: impl Future<Output = ()> + Send + 'static) {
         drop(zokio::spawn(future));
+    }
+}
+
+impl Tasks for ZokioStack {
+    type Lost = zokio::task::JoinError;
+    type Join<O: Send + 'static> = zokio::task::JoinHandle<O>;
+
+    fn spawn<O: Send + 'static>(future: impl Future<Output = O> + Send + 'static) -> Self::Join<O> {
+        zokio::spawn(future)
+    }
+
+    fn yield_now() -> impl Future<Output = ()> + Send {
+        zokio::task::yield_now()
+    }
+
+    type Sender = mpsc::Sender<u64>;
+    type Receiver = mpsc::Receiver<u64>;
+    type OneSender = oneshot::Sender<u64>;
+    type OneReceiver = oneshot::Receiver<u64>;
+
+    fn channel() -> (Self::Sender, Self::Receiver) {
+        mpsc::channel(1)
+    }
+
+    async fn send(sender: &Self::Sender, value: u64) {
+        let _ = sender.send(value).await;
+    }
+
+    fn receive(receiver: &mut Self::Receiver) -> impl Future<Output = Option<u64>> + Send {
+        receiver.recv()
+    }
+
+    fn oneshot() -> (Self::OneSender, Self::OneReceiver) {
+        oneshot::channel()
+    }
+
+    fn send_one(sender: Self::OneSender, value: u64) {
+        let _ = sender.send(value);
+    }
+
+    async fn receive_one(receiver: Self::OneReceiver) -> Option<u64> {
+        receiver.await.ok()
     }
 }
 

@@ -1,0 +1,119 @@
+//! `spawn-outside`: users are threads that are none of the runtime's; they spawn onto it and join from where they are.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use zokio_report::schema::journal::Failure;
+use zokio_report::schema::record::TrialRecord;
+
+use super::coordinate::{self, PhaseReport};
+use super::drive::{SETUP_LIMIT, assemble};
+use super::scheduling::{record, task};
+use super::tasks::{Outside, Place, Tasks};
+use super::users;
+use crate::measure::recorder::Recorder;
+use crate::measure::tally::Ledger;
+use crate::subject::protocol::Trial;
+use crate::subject::serve::Session;
+use crate::workload::scheduling::{ExpectedSum, SchedulingWorkload};
+
+/// Runs the trial: a thread per user beside the workers, on the same CPUs.
+///
+/// # Errors
+/// A [`Failure`] of the set-up.
+pub fn run<T: Tasks, F: Outside<T>>(
+    fleet: F,
+    control: &Arc<Ledger>,
+    trial: &Trial,
+    workload: &SchedulingWorkload,
+    session: &Session,
+) -> Result<TrialRecord, Failure> {
+    let outcome = drive::<T, F>(&fleet, control, trial, workload.tasks, session);
+    let report = fleet.shut_down();
+    Ok(assemble(control, &outcome?, trial, report))
+}
+
+fn drive<T: Tasks, F: Outside<T>>(
+    fleet: &F,
+    control: &Arc<Ledger>,
+    trial: &Trial,
+    tasks: u32,
+    session: &Session,
+) -> Result<PhaseReport, Failure> {
+    let users = users::count(trial);
+    thread::scope(|scope| {
+        for user in 0..users {
+            let started = thread::Builder::new().name(format!("outside-{user}")).spawn_scoped(scope, move || {
+                spawner::<T, F>(fleet, control, user, tasks);
+            });
+            if let Err(error) = started {
+                control.fail(Failure { class: "threads".into(), message: format!("cannot start a thread: {error}") });
+            }
+        }
+        let outcome = control.wait_ready(u64::from(users), SETUP_LIMIT).and_then(|()| {
+            session.ready(&[]);
+            coordinate::run_phases(control, &trial.phases, session)
+        });
+        // Lets every thread go that still waits or runs.
+        control.stop();
+        control.gate().open();
+        outcome
+    })
+}
+
+fn spawner<T: Tasks, F: Outside<T>>(fleet: &F, control: &Arc<Ledger>, user: u32, tasks: u32) {
+    let mut recorder = Recorder::new(control);
+    let expected = ExpectedSum::of(tasks);
+    let mut handles = Vec::with_capacity(tasks as usize);
+    control.user_ready();
+    control.gate().wait_thread();
+    let mut round = 0;
+    while !control.is_draining() {
+        let damaged = control.takes_corruption(user);
+        for number in 0..tasks {
+            handles.push(fleet.spawn(Place { number, of: tasks }, task(number, round, damaged && number == tasks / 2)));
+        }
+        let (mut sum, mut are_all_there) = (0u64, true);
+        for handle in handles.drain(..) {
+            match block_on(handle) {
+                Ok(value) => sum = sum.wrapping_add(value),
+                Err(_) => are_all_there = false,
+            }
+        }
+        record(&mut recorder, are_all_there && sum == expected.in_round(round), u64::from(tasks));
+        round += 1;
+    }
+    control.user_done();
+    recorder.finish();
+}
+
+/// Waits for a future on a thread without a runtime; the same code on all subjects.
+fn block_on<F: Future>(future: F) -> F::Output {
+    thread_local! {
+        static WAKER: Waker = Waker::from(Arc::new(Parker(thread::current())));
+    }
+    let mut future = pin!(future);
+    WAKER.with(|waker| {
+        let mut context = Context::from_waker(waker);
+        loop {
+            if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+                return output;
+            }
+            thread::park();
+        }
+    })
+}
+
+struct Parker(Thread);
+
+impl Wake for Parker {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.unpark();
+    }
+}

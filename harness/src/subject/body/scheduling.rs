@@ -1,0 +1,163 @@
+//! The users of `scheduling`: tasks that spawn and join, yield or start a chain, in rounds of fixed size.
+//!
+//! A round is written down when its witness holds, with the operations the scenario gives it; a round whose sum or count is wrong is an
+//! error of class `mismatch` and adds nothing to the rate.
+
+use std::hint::black_box;
+use std::marker::PhantomData;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use zokio_report::schema::journal::Failure;
+use zokio_report::schema::record::TrialRecord;
+
+use super::cell::HandOverCell;
+use super::tasks::{Outside, Tasks, unbound};
+use super::{outside, ping_pong, users};
+use crate::measure::recorder::{self, ErrorClass, Recorder};
+use crate::measure::tally::Ledger;
+use crate::subject::protocol::Trial;
+use crate::subject::serve::Session;
+use crate::workload::scheduling::{ExpectedSum, SchedulingMode, SchedulingWorkload, task_value};
+
+/// Writes down a round that has ended.
+#[inline]
+pub fn record(recorder: &mut Recorder, is_right: bool, operations: u64) {
+    if is_right {
+        recorder.round(operations, 0);
+    } else {
+        recorder.failure(ErrorClass::Mismatch, None);
+    }
+}
+
+/// Runs the trial on a fleet of workers.
+///
+/// # Errors
+/// A [`Failure`] of the set-up.
+pub fn run<T: Tasks, F: Outside<T>>(
+    fleet: F,
+    control: &Arc<Ledger>,
+    trial: &Trial,
+    workload: &SchedulingWorkload,
+    session: &Session,
+) -> Result<TrialRecord, Failure> {
+    let (shared, tasks, repeat) = (|| Arc::clone(control), workload.tasks, workload.repeat);
+    match workload.mode {
+        SchedulingMode::SpawnOutside => outside::run::<T, F>(fleet, control, trial, workload, session),
+        SchedulingMode::SpawnInside => {
+            users::run(fleet, control, trial, session, |number| unbound::<T>(spawner::<T>(shared(), number, tasks)))
+        }
+        SchedulingMode::Yield => users::run(fleet, control, trial, session, |number| {
+            let control = shared();
+            unbound::<T>(async move {
+                enter(&control).await;
+                yielder(&control, number, repeat, T::yield_now).await;
+                control.user_done();
+            })
+        }),
+        SchedulingMode::PingPong => ping_pong::run::<T, F>(fleet, control, trial, workload, session),
+        SchedulingMode::Chain => users::run(fleet, control, trial, session, |number| unbound::<T>(chainer::<T>(shared(), number, tasks))),
+    }
+}
+
+/// A user is ready, and waits for the start.
+pub(super) async fn enter(control: &Ledger) {
+    control.user_ready();
+    control.gate().wait().await;
+}
+
+/// The task of a round: its value follows from its number, the round, and whether a test asked for damage.
+#[inline]
+pub fn task(number: u32, round: u64, is_damaged: bool) -> impl Future<Output = u64> + Send + Unpin + 'static {
+    // Three words, as a small real task has; built by hand so that no subject gets a smaller one.
+    std::future::poll_fn(move |_| Poll::Ready(black_box(task_value(u64::from(number), round) ^ u64::from(is_damaged))))
+}
+
+async fn spawner<T: Tasks>(control: Arc<Ledger>, user: u32, tasks: u32) {
+    enter(&control).await;
+    let expected = ExpectedSum::of(tasks);
+    let mut handles = Vec::with_capacity(tasks as usize);
+    let mut round = 0;
+    while !control.is_draining() {
+        let damaged = control.takes_corruption(user);
+        for number in 0..tasks {
+            handles.push(T::spawn(task(number, round, damaged && number == tasks / 2)));
+        }
+        let (mut sum, mut are_all_there) = (0u64, true);
+        for handle in handles.drain(..) {
+            match handle.await {
+                Ok(value) => sum = sum.wrapping_add(value),
+                Err(_) => are_all_there = false,
+            }
+        }
+        let is_right = are_all_there && sum == expected.in_round(round);
+        recorder::with(&control, |recorder| record(recorder, is_right, u64::from(tasks)));
+        round += 1;
+    }
+    control.user_done();
+}
+
+/// Rounds of `repeat` yields until the drain; `yield_now` makes the future of one. The polls of a round are counted where they arrive.
+pub async fn yielder<Y: Future<Output = ()>>(control: &Arc<Ledger>, user: u32, repeat: u32, yield_now: impl Fn() -> Y) {
+    while !control.is_draining() {
+        // A test's damage: one yield is left out.
+        let yields = if control.takes_corruption(user) { repeat - 1 } else { repeat };
+        let mut polls = 0u64;
+        {
+            let mut round = pin!(async {
+                for _ in 0..yields {
+                    yield_now().await;
+                }
+            });
+            std::future::poll_fn(|context| {
+                polls = black_box(polls + 1);
+                round.as_mut().poll(context)
+            })
+            .await;
+        }
+        let is_right = polls == u64::from(repeat) + 1;
+        recorder::with(control, |recorder| record(recorder, is_right, u64::from(repeat)));
+    }
+}
+
+async fn chainer<T: Tasks>(control: Arc<Ledger>, user: u32, tasks: u32) {
+    enter(&control).await;
+    let expected = ExpectedSum::of(tasks);
+    let end = Arc::new(HandOverCell::default());
+    let mut round = 0;
+    while !control.is_draining() {
+        let sum = u64::from(control.takes_corruption(user));
+        drop(T::spawn(Link::<T> { number: 0, tasks, round, sum, end: Arc::clone(&end), runtime: PhantomData }));
+        let is_right = end.take().await == expected.in_round(round);
+        recorder::with(&control, |recorder| record(recorder, is_right, u64::from(tasks)));
+        round += 1;
+    }
+    control.user_done();
+}
+
+/// One task of a chain; an `async fn` cannot spawn itself.
+struct Link<T> {
+    number: u32,
+    tasks: u32,
+    round: u64,
+    sum: u64,
+    end: Arc<HandOverCell>,
+    runtime: PhantomData<fn() -> T>,
+}
+
+impl<T: Tasks> Future for Link<T> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        let Self { number, tasks, round, end, .. } = &*self;
+        let sum = black_box(self.sum.wrapping_add(task_value(u64::from(*number), *round)));
+        if number + 1 == *tasks {
+            end.put(sum);
+        } else {
+            let (number, tasks, round) = (number + 1, *tasks, *round);
+            drop(T::spawn(Self { number, tasks, round, sum, end: Arc::clone(end), runtime: PhantomData }));
+        }
+        Poll::Ready(())
+    }
+}

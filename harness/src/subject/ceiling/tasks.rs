@@ -1,0 +1,179 @@
+//! `scheduling` and `polling` without a runtime; [`super`] has the table of variants.
+
+use std::cell::Cell;
+use std::hint::black_box;
+use std::ops::Range;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use serde_json::json;
+use zokio_report::schema::journal::Failure;
+use zokio_report::schema::record::TrialRecord;
+
+use super::executor::{Executor, run_in_turn};
+use super::ping_pong::{pairs, two_slots};
+use crate::measure::recorder::{self, Recorder};
+use crate::measure::tally::Ledger;
+use crate::subject::body::scheduling::{record, task, yielder};
+use crate::subject::body::stack::FleetReport;
+use crate::subject::body::{drive, polling};
+use crate::subject::protocol::Trial;
+use crate::subject::serve::Session;
+use crate::subject::{threads, worker_cpus};
+use crate::workload::polling::PollingWorkload;
+use crate::workload::scheduling::{ExpectedSum, HandOver, SchedulingMode, SchedulingWorkload, task_value};
+
+/// What the record says of a variant.
+pub(super) fn report(variant: &str, trial: &Trial) -> FleetReport {
+    let config = [("variant".to_owned(), json!(variant)), ("pinned_cpus".to_owned(), json!(worker_cpus(trial)))].into_iter().collect();
+    FleetReport { driver: "none".into(), config, ..FleetReport::default() }
+}
+
+/// Runs a trial of `scheduling`.
+///
+/// # Errors
+/// A [`Failure`] of the set-up.
+pub(super) fn run_scheduling(
+    trial: &Trial,
+    session: &Session,
+    control: &Arc<Ledger>,
+    workload: &SchedulingWorkload,
+) -> Result<TrialRecord, Failure> {
+    let (tasks, repeat) = (workload.tasks, workload.repeat);
+    let variant = match workload.mode {
+        SchedulingMode::SpawnInside | SchedulingMode::Chain => "local-executor",
+        SchedulingMode::Yield => "in-turn",
+        SchedulingMode::PingPong if workload.hand_over == Some(HandOver::Oneshot) => "local-executor",
+        SchedulingMode::PingPong => "two-slots",
+        SchedulingMode::SpawnOutside => {
+            return Err(drive::unsupported("the ceiling has one kind of thread: nothing is outside it; leave it out of `subjects`"));
+        }
+    };
+    threads::run(trial, session, control, "ceiling", report(variant, trial), |users| {
+        on_thread(control, users.clone(), || match workload.mode {
+            SchedulingMode::Chain => chain(control, users.clone(), tasks),
+            SchedulingMode::Yield => yields(control, users.clone(), repeat),
+            SchedulingMode::PingPong if workload.hand_over == Some(HandOver::Oneshot) => pairs(control, users.clone(), repeat),
+            SchedulingMode::PingPong => two_slots(control, users.clone(), repeat),
+            SchedulingMode::SpawnInside | SchedulingMode::SpawnOutside => spawn(control, users.clone(), tasks),
+        });
+        Ok(())
+    })
+}
+
+/// Runs a trial of `polling`.
+///
+/// # Errors
+/// A [`Failure`] of the set-up.
+pub(super) fn run_polling(
+    trial: &Trial,
+    session: &Session,
+    control: &Arc<Ledger>,
+    workload: &PollingWorkload,
+) -> Result<TrialRecord, Failure> {
+    let mut record = threads::run(trial, session, control, "ceiling", report("bare-loop", trial), |users| {
+        on_thread(control, users.clone(), || {
+            let user = |number: u32| {
+                let (control, workload) = (Arc::clone(control), workload.clone());
+                Box::pin(async move { polling::rounds(&control, number, &workload).await }) as Pin<Box<dyn Future<Output = ()>>>
+            };
+            run_in_turn(users.clone().map(user).collect());
+        });
+        Ok(())
+    })?;
+    record.counters.insert("future_bytes".into(), polling::future_bytes(workload));
+    Ok(record)
+}
+
+/// What every thread does around its work.
+fn on_thread(control: &Arc<Ledger>, users: Range<u32>, work: impl FnOnce()) {
+    recorder::install(control);
+    users.clone().for_each(|_| control.user_ready());
+    control.gate().wait_thread();
+    work();
+    users.for_each(|_| control.user_done());
+    recorder::finish_thread();
+}
+
+/// Lets `round` do a round of each user in turn until the drain; it says whether its witness holds.
+pub(super) fn in_rounds(control: &Arc<Ledger>, users: Range<u32>, operations: u32, mut round: impl FnMut(u64, bool) -> bool) {
+    let mut number = 0;
+    while !control.is_draining() && !users.is_empty() {
+        for user in users.clone() {
+            let is_right = round(number, control.takes_corruption(user));
+            recorder::with(control, |recorder: &mut Recorder| record(recorder, is_right, operations.into()));
+        }
+        number += 1;
+    }
+}
+
+fn spawn(control: &Arc<Ledger>, users: Range<u32>, tasks: u32) {
+    let expected = ExpectedSum::of(tasks);
+    let executor = Executor::new();
+    let mut handles = Vec::with_capacity(tasks as usize);
+    in_rounds(control, users, tasks, |round, is_damaged| {
+        for number in 0..tasks {
+            handles.push(executor.spawn(task(number, round, is_damaged && number == tasks / 2)));
+        }
+        executor.run();
+        let mut sum = Some(0u64);
+        for handle in handles.drain(..) {
+            sum = sum.zip(executor.join(handle)).map(|(sum, value)| sum.wrapping_add(value));
+        }
+        sum == Some(expected.in_round(round))
+    });
+}
+
+/// One task of a chain.
+struct Link {
+    executor: Rc<Executor<Link>>,
+    number: u32,
+    tasks: u32,
+    round: u64,
+    sum: u64,
+    end: Rc<Cell<Option<u64>>>,
+}
+
+impl Future for Link {
+    type Output = u64;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<u64> {
+        let Self { executor, number, tasks, round, end, .. } = &*self;
+        let sum = black_box(self.sum.wrapping_add(task_value(u64::from(*number), *round)));
+        if number + 1 == *tasks {
+            end.set(Some(sum));
+        } else {
+            let (number, tasks, round) = (number + 1, *tasks, *round);
+            let next = Self { executor: Rc::clone(executor), number, tasks, round, sum, end: Rc::clone(end) };
+            executor.detach(next);
+        }
+        Poll::Ready(sum)
+    }
+}
+
+fn chain(control: &Arc<Ledger>, users: Range<u32>, tasks: u32) {
+    let expected = ExpectedSum::of(tasks);
+    let (executor, end) = (Rc::new(Executor::new()), Rc::new(Cell::new(None)));
+    in_rounds(control, users, tasks, |round, is_damaged| {
+        let sum = u64::from(is_damaged);
+        executor.detach(Link { executor: Rc::clone(&executor), number: 0, tasks, round, sum, end: Rc::clone(&end) });
+        executor.run();
+        end.take() == Some(expected.in_round(round))
+    });
+}
+
+/// Pending once, without asking to be woken: whoever polls in turn comes back by itself.
+pub(super) async fn suspend() {
+    let mut is_back = false;
+    std::future::poll_fn(|_| if std::mem::replace(&mut is_back, true) { Poll::Ready(()) } else { Poll::Pending }).await;
+}
+
+fn yields(control: &Arc<Ledger>, users: Range<u32>, repeat: u32) {
+    let user = |number: u32| {
+        let control = Arc::clone(control);
+        Box::pin(async move { yielder(&control, number, repeat, suspend).await }) as Pin<Box<dyn Future<Output = ()>>>
+    };
+    run_in_turn(users.map(user).collect());
+}
