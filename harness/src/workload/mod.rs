@@ -2,6 +2,7 @@
 //!
 //! Externally tagged, in TOML and in JSON: `[scenario.tcp]`, `{"tcp":{…}}`.
 
+pub mod atomics;
 pub mod tcp;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,8 @@ pub enum Workload {
     Tcp(tcp::TcpWorkload),
     /// The control `sleep-floor`: how long a short sleep really takes.
     Sleep(SleepWorkload),
+    /// Atomic operations.
+    Atomics(atomics::AtomicsWorkload),
 }
 
 /// Sleeps of a fixed length, one after the other per user.
@@ -29,13 +32,14 @@ impl Workload {
         match self {
             Self::Tcp(_) => "tcp",
             Self::Sleep(_) => "sleep",
+            Self::Atomics(_) => "atomics",
         }
     }
 
     /// Bumped when the meaning of a workload changes, so results of two meanings are never compared.
     pub fn version(&self) -> u32 {
         match self {
-            Self::Tcp(_) | Self::Sleep(_) => 1,
+            Self::Tcp(_) | Self::Sleep(_) | Self::Atomics(_) => 1,
         }
     }
 
@@ -44,6 +48,7 @@ impl Workload {
         match self {
             Self::Tcp(tcp) => tcp.mode.primary_metric(),
             Self::Sleep(_) => "ops_per_s",
+            Self::Atomics(_) => "atomic_ops_per_s",
         }
     }
 
@@ -52,6 +57,7 @@ impl Workload {
         match self {
             Self::Tcp(tcp) => tcp.mode.witness(),
             Self::Sleep(_) => "the clock is read around each sleep: none returns before its time",
+            Self::Atomics(atomics) => atomics.mode.witness(),
         }
     }
 
@@ -59,7 +65,7 @@ impl Workload {
     pub fn bytes_per_operation(&self) -> Option<u64> {
         match self {
             Self::Tcp(tcp) => tcp.bytes_per_operation(),
-            Self::Sleep(_) => None,
+            Self::Sleep(_) | Self::Atomics(_) => None,
         }
     }
 }

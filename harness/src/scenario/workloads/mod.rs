@@ -1,18 +1,29 @@
 //! The workload tables, a file each: the keys, and what they mean together with the load beside them.
 
+pub(crate) mod atomics;
 pub(crate) mod sleep;
 pub(crate) mod tcp;
 
 use crate::load::{ClosedLoad, Load};
 use crate::workload::Workload;
 
+use super::case::SUBJECTS;
 use super::diagnostic::Findings;
 use super::tree::Table;
 use super::validate::integer;
 
+/// Subjects of a scenario that names none: those that have the workload.
+pub(crate) fn subjects(workload: &str) -> &'static [&'static str] {
+    match workload {
+        "atomics" => &["zokio", "tokio", "ceiling"],
+        _ => &SUBJECTS,
+    }
+}
+
 /// The workload and its load.
 pub(crate) fn build(scenario: &Table, workload: &str, findings: &mut Findings) -> (Workload, Load) {
     match workload {
+        "atomics" => atomics::build(scenario, findings),
         "sleep" => sleep::build(scenario),
         _ => tcp::build(scenario, findings),
     }

@@ -5,6 +5,7 @@
 //!       └── drive: listeners, users, record                         └──▶ Fleet: the runtime's threads
 //! ```
 
+pub mod atomics;
 pub mod coordinate;
 pub mod drive;
 pub mod endpoint;

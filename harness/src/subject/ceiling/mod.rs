@@ -11,11 +11,13 @@
 //! | `crr`, `churn` as the client of a server apart | `epoll` | users connect anew while others wait |
 //! | `stream` | `bare-syscalls` | one thread writes and reads the same 64 KiB while they are in its cache |
 //! | `sleep` | `nanosleep` | a heap of deadlines and the system's own sleep |
+//! | `atomics` | `bare-threads` | the instructions themselves |
 //!
 //! Where io_uring is refused, bare system calls (`both`) or epoll (`server`, `client`) take over; the variant and `driver_reason` say so.
 //! It is the best loop we know, not a proven bound: whoever beats it improves it.
 #![cfg(target_os = "linux")]
 
+pub mod atomics;
 pub mod crr;
 pub mod epoll;
 pub mod lanes;
@@ -48,7 +50,7 @@ impl Subject for Ceiling {
             name: "ceiling".into(),
             version: env!("CARGO_PKG_VERSION").into(),
             build: super::build_info(),
-            workloads: ["tcp", "sleep"].map(String::from).to_vec(),
+            workloads: ["tcp", "sleep", "atomics"].map(String::from).to_vec(),
         }
     }
 

@@ -10,7 +10,7 @@ use zokio_report::schema::record::TrialRecord;
 
 use super::ring_loop::{Assignment, RingLoop};
 use super::sockets::BLOCKING_BYTES_MAX;
-use super::{crr, epoll, ring, ring_crr, rr, sleep, stream};
+use super::{atomics, crr, epoll, ring, ring_crr, rr, sleep, stream};
 use crate::measure::tally::Ledger;
 use crate::subject::body::coordinate;
 use crate::subject::body::drive::{self, SETUP_LIMIT};
@@ -101,6 +101,7 @@ pub fn run(trial: &Trial, session: &Session, control: &Arc<Ledger>) -> Result<Tr
 pub fn run_unless(refusal: Option<String>, trial: &Trial, session: &Session, control: &Arc<Ledger>) -> Result<TrialRecord, Failure> {
     match &trial.workload {
         Workload::Tcp(workload) => run_tcp(refusal, trial, session, control, workload),
+        Workload::Atomics(workload) => atomics::run(trial, session, control, workload),
         Workload::Sleep(workload) => {
             threads::run(trial, session, control, "ceiling", report(Variant::Nanosleep, None, &worker_cpus(trial)), |users| {
                 sleep::run(control, users.end - users.start, workload.duration_ns);

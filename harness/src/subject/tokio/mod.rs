@@ -18,6 +18,7 @@ use zokio_report::schema::record::TrialRecord;
 use self::fleet::{CurrentThreads, MultiThread};
 use self::stack::TokioStack;
 use crate::measure::tally::Ledger;
+use crate::subject::body::atomics;
 use crate::subject::body::drive;
 use crate::subject::body::sleep;
 use crate::subject::body::stack::Fleet;
@@ -77,7 +78,7 @@ impl Subject for TokioCt {
 }
 
 fn describe(name: &str) -> SubjectDescription {
-    let workloads = ["tcp", "sleep"].map(String::from).to_vec();
+    let workloads = ["tcp", "sleep", "atomics"].map(String::from).to_vec();
     SubjectDescription { name: name.into(), version: VERSION.into(), build: super::build_info(), workloads }
 }
 
@@ -85,6 +86,7 @@ fn run<F: Fleet>(fleet: F, control: &Arc<Ledger>, trial: &Trial, session: &Sessi
     match &trial.workload {
         Workload::Tcp(workload) => drive::run::<TokioStack, F>(fleet, control, trial, workload, session),
         Workload::Sleep(workload) => sleep::run::<TokioStack, F>(fleet, control, trial, workload, session),
+        Workload::Atomics(workload) => atomics::run(fleet, control, trial, workload, session),
     }
 }
 

@@ -15,7 +15,7 @@ use zokio_report::schema::record::TrialRecord;
 use self::fleet::Workers;
 use self::stack::ZokioStack;
 use crate::measure::tally::Ledger;
-use crate::subject::body::{drive, sleep};
+use crate::subject::body::{atomics, drive, sleep};
 use crate::subject::protocol::{SubjectDescription, Trial};
 use crate::subject::serve::{Session, Subject};
 use crate::workload::Workload;
@@ -34,13 +34,14 @@ impl Zokio {
         match &trial.workload {
             Workload::Tcp(workload) => drive::run::<ZokioStack, _>(fleet, control, trial, workload, session),
             Workload::Sleep(workload) => sleep::run::<ZokioStack, _>(fleet, control, trial, workload, session),
+            Workload::Atomics(workload) => atomics::run(fleet, control, trial, workload, session),
         }
     }
 }
 
 impl Subject for Zokio {
     fn describe(&self) -> SubjectDescription {
-        let workloads = ["tcp", "sleep"].map(String::from).to_vec();
+        let workloads = ["tcp", "sleep", "atomics"].map(String::from).to_vec();
         let version = env!("CARGO_PKG_VERSION").to_owned();
         SubjectDescription { name: "zokio".into(), version, build: super::build_info(), workloads }
     }

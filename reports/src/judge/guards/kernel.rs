@@ -39,7 +39,7 @@ pub(super) fn wall_clock(row: &Row<'_>) -> Option<Finding> {
 
 /// `kernel-counters`: the kernel opened as many TCP connections as the record claims.
 pub(super) fn kernel_counters(row: &Row<'_>) -> Option<Finding> {
-    if row.case.workload == "sleep" {
+    if row.case.workload != "tcp" {
         return None;
     }
     Some(worst_trial(row, |trial| {
