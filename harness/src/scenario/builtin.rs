@@ -1,8 +1,11 @@
 //! The scenarios built into the binary, so `zokio-bench run tcp` works anywhere.
 
 /// Name and text of every file under `scenarios/`.
-const FILES: &[(&str, &str)] =
-    &[("tcp", include_str!("../../../scenarios/tcp.toml")), ("atomics", include_str!("../../../scenarios/atomics.toml"))];
+const FILES: &[(&str, &str)] = &[
+    ("tcp", include_str!("../../../scenarios/tcp.toml")),
+    ("atomics", include_str!("../../../scenarios/atomics.toml")),
+    ("memory", include_str!("../../../scenarios/memory.toml")),
+];
 
 /// The names, in the order of the list.
 pub fn names() -> Vec<&'static str> {

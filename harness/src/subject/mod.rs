@@ -1,8 +1,9 @@
 //! Subjects: what is measured, and how the orchestrator talks to it.
 //!
 //! A *subject* is any executable that answers the [`protocol`]. This binary holds four: [`zokio`], [`tokio`] in two layouts, and
-//! the [`ceiling`] without any runtime. [`serve`] is the side inside the trial, [`spawn`] the side outside.
+//! the [`ceiling`] without any runtime; and libraries that have one workload alone: [`allocators`]. [`serve`] is the side inside the trial, [`spawn`] the side outside.
 
+pub mod allocators;
 pub mod body;
 pub mod ceiling;
 pub mod protocol;
@@ -35,5 +36,13 @@ pub(crate) fn not_pinned(cpu: u32, error: &std::io::Error) -> Failure {
 
 /// The subjects of this executable, in the order of comparison.
 pub fn registry() -> Vec<&'static dyn serve::Subject> {
-    vec![&zokio::Zokio, &tokio::Tokio, &tokio::TokioCt, &ceiling::Ceiling]
+    vec![
+        &zokio::Zokio,
+        &tokio::Tokio,
+        &tokio::TokioCt,
+        &ceiling::Ceiling,
+        &allocators::System,
+        #[cfg(feature = "mimalloc")]
+        &allocators::Mimalloc,
+    ]
 }

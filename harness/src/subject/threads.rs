@@ -57,7 +57,7 @@ pub fn rounds<U>(
     users: Range<u32>,
     start: impl Fn(u32) -> U,
     mut round: impl FnMut(&mut U, &mut Recorder),
-    end: impl Fn(U),
+    end: impl Fn(U, &mut Recorder),
 ) {
     let mut recorder = Recorder::new(control);
     let ready = |number| {
@@ -71,7 +71,7 @@ pub fn rounds<U>(
         users.iter_mut().for_each(|user| round(user, &mut recorder));
     }
     for user in users {
-        end(user);
+        end(user, &mut recorder);
         control.user_done();
     }
     recorder.finish();

@@ -3,6 +3,7 @@
 //! Externally tagged, in TOML and in JSON: `[scenario.tcp]`, `{"tcp":{…}}`.
 
 pub mod atomics;
+pub mod memory;
 pub mod tcp;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,8 @@ pub enum Workload {
     Sleep(SleepWorkload),
     /// Atomic operations.
     Atomics(atomics::AtomicsWorkload),
+    /// Blocks of memory.
+    Memory(memory::MemoryWorkload),
 }
 
 /// Sleeps of a fixed length, one after the other per user.
@@ -33,13 +36,14 @@ impl Workload {
             Self::Tcp(_) => "tcp",
             Self::Sleep(_) => "sleep",
             Self::Atomics(_) => "atomics",
+            Self::Memory(_) => "memory",
         }
     }
 
     /// Bumped when the meaning of a workload changes, so results of two meanings are never compared.
     pub fn version(&self) -> u32 {
         match self {
-            Self::Tcp(_) | Self::Sleep(_) | Self::Atomics(_) => 1,
+            Self::Tcp(_) | Self::Sleep(_) | Self::Atomics(_) | Self::Memory(_) => 1,
         }
     }
 
@@ -49,6 +53,7 @@ impl Workload {
             Self::Tcp(tcp) => tcp.mode.primary_metric(),
             Self::Sleep(_) => "ops_per_s",
             Self::Atomics(_) => "atomic_ops_per_s",
+            Self::Memory(_) => "allocations_per_s",
         }
     }
 
@@ -58,6 +63,7 @@ impl Workload {
             Self::Tcp(tcp) => tcp.mode.witness(),
             Self::Sleep(_) => "the clock is read around each sleep: none returns before its time",
             Self::Atomics(atomics) => atomics.mode.witness(),
+            Self::Memory(memory) => memory.witness(),
         }
     }
 
@@ -65,7 +71,7 @@ impl Workload {
     pub fn bytes_per_operation(&self) -> Option<u64> {
         match self {
             Self::Tcp(tcp) => tcp.bytes_per_operation(),
-            Self::Sleep(_) | Self::Atomics(_) => None,
+            Self::Sleep(_) | Self::Atomics(_) | Self::Memory(_) => None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The workload tables, a file each: the keys, and what they mean together with the load beside them.
 
 pub(crate) mod atomics;
+pub(crate) mod memory;
 pub(crate) mod sleep;
 pub(crate) mod tcp;
 
@@ -16,6 +17,7 @@ use super::validate::integer;
 pub(crate) fn subjects(workload: &str) -> &'static [&'static str] {
     match workload {
         "atomics" => &["zokio", "tokio", "ceiling"],
+        "memory" => &["system", "mimalloc", "ceiling"],
         _ => &SUBJECTS,
     }
 }
@@ -24,6 +26,7 @@ pub(crate) fn subjects(workload: &str) -> &'static [&'static str] {
 pub(crate) fn build(scenario: &Table, workload: &str, findings: &mut Findings) -> (Workload, Load) {
     match workload {
         "atomics" => atomics::build(scenario, findings),
+        "memory" => memory::build(scenario, findings),
         "sleep" => sleep::build(scenario),
         _ => tcp::build(scenario, findings),
     }

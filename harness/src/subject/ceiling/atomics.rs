@@ -25,7 +25,7 @@ pub fn run(trial: &Trial, session: &Session, control: &Arc<Ledger>, workload: &A
             users,
             |number| shared.user(number),
             |user, recorder| shared.round(user, control, recorder),
-            |user| shared.end(&user),
+            |user, _| shared.end(&user),
         );
         Ok(())
     })?;

@@ -87,6 +87,7 @@ fn run<F: Fleet>(fleet: F, control: &Arc<Ledger>, trial: &Trial, session: &Sessi
         Workload::Tcp(workload) => drive::run::<TokioStack, F>(fleet, control, trial, workload, session),
         Workload::Sleep(workload) => sleep::run::<TokioStack, F>(fleet, control, trial, workload, session),
         Workload::Atomics(workload) => atomics::run(fleet, control, trial, workload, session),
+        Workload::Memory(_) => Err(drive::unsupported("tokio has no allocator of its own")),
     }
 }
 

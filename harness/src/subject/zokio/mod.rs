@@ -35,6 +35,7 @@ impl Zokio {
             Workload::Tcp(workload) => drive::run::<ZokioStack, _>(fleet, control, trial, workload, session),
             Workload::Sleep(workload) => sleep::run::<ZokioStack, _>(fleet, control, trial, workload, session),
             Workload::Atomics(workload) => atomics::run(fleet, control, trial, workload, session),
+            Workload::Memory(_) => Err(drive::unsupported("zokio has no allocator of its own")),
         }
     }
 }
