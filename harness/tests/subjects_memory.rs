@@ -45,11 +45,12 @@ fn has_two_cpus() -> bool {
 fn every_lifetime_gives_back_what_it_took() {
     let _alone = alone();
     let sizes =
-        [SizeDistribution::Fixed(64), SizeDistribution::Range(1, 700), SizeDistribution::Split(vec![(8, 5), (100_000, 1), (2 << 20, 1)])];
+        [SizeDistribution::Fixed(64), SizeDistribution::Range(1, 700), SizeDistribution::Split(vec![(8, 60), (20_000, 3), (1_200_000, 1)])];
     for (name, run) in subjects() {
         for lifetime in LIFETIMES.into_iter().filter(|lifetime| *lifetime != Lifetime::Remote || has_two_cpus()) {
             for size in &sizes {
-                let trial = memory(name, lifetime, size.clone(), 2);
+                let mut trial = memory(name, lifetime, size.clone(), 2);
+                trial.phases.measure_ms = 100;
                 let record = run(&trial, &Session::detached(), &Arc::new(Ledger::default()));
                 let record = record.unwrap_or_else(|failure| panic!("{name} {lifetime:?} {size:?}: {failure:?}"));
                 check_rounds(&format!("{name} {lifetime:?} {size:?}"), &record, round(lifetime));

@@ -5,6 +5,7 @@ const FILES: &[(&str, &str)] = &[
     ("tcp", include_str!("../../../scenarios/tcp.toml")),
     ("atomics", include_str!("../../../scenarios/atomics.toml")),
     ("memory", include_str!("../../../scenarios/memory.toml")),
+    ("pool", include_str!("../../../scenarios/pool.toml")),
 ];
 
 /// The names, in the order of the list.

@@ -1,11 +1,12 @@
 //! Subjects: what is measured, and how the orchestrator talks to it.
 //!
 //! A *subject* is any executable that answers the [`protocol`]. This binary holds four: [`zokio`], [`tokio`] in two layouts, and
-//! the [`ceiling`] without any runtime; and libraries that have one workload alone: [`allocators`]. [`serve`] is the side inside the trial, [`spawn`] the side outside.
+//! the [`ceiling`] without any runtime; and libraries that have one workload alone: [`allocators`] and [`pools`]. [`serve`] is the side inside the trial, [`spawn`] the side outside.
 
 pub mod allocators;
 pub mod body;
 pub mod ceiling;
+pub mod pools;
 pub mod protocol;
 pub mod serve;
 pub mod spawn;
@@ -44,5 +45,7 @@ pub fn registry() -> Vec<&'static dyn serve::Subject> {
         &allocators::System,
         #[cfg(feature = "mimalloc")]
         &allocators::Mimalloc,
+        &pools::ArrayQueue,
+        &pools::Mutex,
     ]
 }

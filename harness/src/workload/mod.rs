@@ -4,6 +4,7 @@
 
 pub mod atomics;
 pub mod memory;
+pub mod pool;
 pub mod tcp;
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,8 @@ pub enum Workload {
     Atomics(atomics::AtomicsWorkload),
     /// Blocks of memory.
     Memory(memory::MemoryWorkload),
+    /// Objects of a pool.
+    Pool(pool::PoolWorkload),
 }
 
 /// Sleeps of a fixed length, one after the other per user.
@@ -37,13 +40,14 @@ impl Workload {
             Self::Sleep(_) => "sleep",
             Self::Atomics(_) => "atomics",
             Self::Memory(_) => "memory",
+            Self::Pool(_) => "pool",
         }
     }
 
     /// Bumped when the meaning of a workload changes, so results of two meanings are never compared.
     pub fn version(&self) -> u32 {
         match self {
-            Self::Tcp(_) | Self::Sleep(_) | Self::Atomics(_) | Self::Memory(_) => 1,
+            Self::Tcp(_) | Self::Sleep(_) | Self::Atomics(_) | Self::Memory(_) | Self::Pool(_) => 1,
         }
     }
 
@@ -54,6 +58,7 @@ impl Workload {
             Self::Sleep(_) => "ops_per_s",
             Self::Atomics(_) => "atomic_ops_per_s",
             Self::Memory(_) => "allocations_per_s",
+            Self::Pool(_) => "acquires_per_s",
         }
     }
 
@@ -64,6 +69,7 @@ impl Workload {
             Self::Sleep(_) => "the clock is read around each sleep: none returns before its time",
             Self::Atomics(atomics) => atomics.mode.witness(),
             Self::Memory(memory) => memory.witness(),
+            Self::Pool(pool) => pool.witness(),
         }
     }
 
@@ -71,7 +77,7 @@ impl Workload {
     pub fn bytes_per_operation(&self) -> Option<u64> {
         match self {
             Self::Tcp(tcp) => tcp.bytes_per_operation(),
-            Self::Sleep(_) | Self::Atomics(_) | Self::Memory(_) => None,
+            Self::Sleep(_) | Self::Atomics(_) | Self::Memory(_) | Self::Pool(_) => None,
         }
     }
 }

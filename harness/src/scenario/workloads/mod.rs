@@ -2,6 +2,7 @@
 
 pub(crate) mod atomics;
 pub(crate) mod memory;
+pub(crate) mod pool;
 pub(crate) mod sleep;
 pub(crate) mod tcp;
 
@@ -18,6 +19,7 @@ pub(crate) fn subjects(workload: &str) -> &'static [&'static str] {
     match workload {
         "atomics" => &["zokio", "tokio", "ceiling"],
         "memory" => &["system", "mimalloc", "ceiling"],
+        "pool" => &["array-queue", "mutex", "ceiling"],
         _ => &SUBJECTS,
     }
 }
@@ -27,6 +29,7 @@ pub(crate) fn build(scenario: &Table, workload: &str, findings: &mut Findings) -
     match workload {
         "atomics" => atomics::build(scenario, findings),
         "memory" => memory::build(scenario, findings),
+        "pool" => pool::build(scenario, findings),
         "sleep" => sleep::build(scenario),
         _ => tcp::build(scenario, findings),
     }

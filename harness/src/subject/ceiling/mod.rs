@@ -13,6 +13,7 @@
 //! | `sleep` | `nanosleep` | a heap of deadlines and the system's own sleep |
 //! | `atomics` | `bare-threads` | the instructions themselves |
 //! | `memory` | `free-list` | a list of free blocks per thread and size class ([`super::allocators`]) |
+//! | `pool` | `thread-local` | a list of objects per thread ([`super::pools`]) |
 //!
 //! Where io_uring is refused, bare system calls (`both`) or epoll (`server`, `client`) take over; the variant and `driver_reason` say so.
 //! It is the best loop we know, not a proven bound: whoever beats it improves it.
@@ -51,7 +52,7 @@ impl Subject for Ceiling {
             name: "ceiling".into(),
             version: env!("CARGO_PKG_VERSION").into(),
             build: super::build_info(),
-            workloads: ["tcp", "sleep", "atomics", "memory"].map(String::from).to_vec(),
+            workloads: ["tcp", "sleep", "atomics", "memory", "pool"].map(String::from).to_vec(),
         }
     }
 

@@ -19,7 +19,7 @@ use crate::subject::body::exchange::Site;
 use crate::subject::body::stack::FleetReport;
 use crate::subject::protocol::{Role, Trial};
 use crate::subject::serve::Session;
-use crate::subject::{allocators, threads, worker_cpus};
+use crate::subject::{allocators, pools, threads, worker_cpus};
 use crate::workload::Workload;
 use crate::workload::tcp::{TcpMode, TcpWorkload};
 
@@ -103,6 +103,7 @@ pub fn run_unless(refusal: Option<String>, trial: &Trial, session: &Session, con
         Workload::Tcp(workload) => run_tcp(refusal, trial, session, control, workload),
         Workload::Atomics(workload) => atomics::run(trial, session, control, workload),
         Workload::Memory(workload) => allocators::run_ceiling(trial, session, control, workload),
+        Workload::Pool(workload) => pools::run_ceiling(trial, session, control, workload),
         Workload::Sleep(workload) => {
             threads::run(trial, session, control, "ceiling", report(Variant::Nanosleep, None, &worker_cpus(trial)), |users| {
                 sleep::run(control, users.end - users.start, workload.duration_ns);

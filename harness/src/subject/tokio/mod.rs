@@ -88,6 +88,7 @@ fn run<F: Fleet>(fleet: F, control: &Arc<Ledger>, trial: &Trial, session: &Sessi
         Workload::Sleep(workload) => sleep::run::<TokioStack, F>(fleet, control, trial, workload, session),
         Workload::Atomics(workload) => atomics::run(fleet, control, trial, workload, session),
         Workload::Memory(_) => Err(drive::unsupported("tokio has no allocator of its own")),
+        Workload::Pool(_) => Err(drive::unsupported("tokio has no pool of its own")),
     }
 }
 

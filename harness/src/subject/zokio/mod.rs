@@ -36,6 +36,7 @@ impl Zokio {
             Workload::Sleep(workload) => sleep::run::<ZokioStack, _>(fleet, control, trial, workload, session),
             Workload::Atomics(workload) => atomics::run(fleet, control, trial, workload, session),
             Workload::Memory(_) => Err(drive::unsupported("zokio has no allocator of its own")),
+            Workload::Pool(_) => Err(drive::unsupported("zokio has no pool of its own")),
         }
     }
 }
