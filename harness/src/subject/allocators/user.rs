@@ -19,6 +19,9 @@ use crate::workload::tcp::payload::{Sizes, mix};
 /// Batches that wait in an inbox at most: its owner is at work on one and finds the next.
 const INBOX_BATCHES: usize = 2;
 
+/// Looks at empty inboxes before a user lets others run: some microseconds, less than its neighbour takes for a batch.
+const IDLE_SPINS: u32 = 100;
+
 /// What the users of a trial share.
 #[derive(Debug)]
 pub struct Shared {
@@ -78,6 +81,7 @@ pub struct User<'a, S> {
     given: u64,
     /// Test hook: damage the next block taken.
     spoils_next: bool,
+    idle_turns: u32,
 }
 
 impl<'a, S: Source> User<'a, S> {
@@ -102,6 +106,7 @@ impl<'a, S: Source> User<'a, S> {
             taken: 0,
             given: 0,
             spoils_next: false,
+            idle_turns: 0,
         }
     }
 
@@ -112,8 +117,10 @@ impl<'a, S: Source> User<'a, S> {
             Lifetime::Pair => self.pairs(),
             Lifetime::Batch => self.batches(),
             Lifetime::Remote => {
-                self.send();
-                self.receive()
+                let has_sent = self.send();
+                let received = self.receive();
+                self.wait_unless(has_sent || received != (0, 0));
+                received
             }
         };
         write_down(recorder, good, wrong);
@@ -167,26 +174,36 @@ impl<'a, S: Source> User<'a, S> {
         (good, self.sizes.len() as u64 - good)
     }
 
-    /// Puts a batch into the next user's inbox, unless that is full.
-    fn send(&mut self) {
+    /// Spins for a moment when there was nothing to do, and lets others have the CPU when that lasts.
+    fn wait_unless(&mut self, was_busy: bool) {
+        self.idle_turns = if was_busy { 0 } else { self.idle_turns + 1 };
+        if self.idle_turns > IDLE_SPINS {
+            std::thread::yield_now();
+        } else if self.idle_turns > 0 {
+            std::hint::spin_loop();
+        }
+    }
+
+    /// Puts a batch into the next user's inbox, unless that is full; whether it did.
+    fn send(&mut self) -> bool {
         let shared = self.shared;
         let inbox = &shared.inboxes[(self.number as usize + 1) % shared.inboxes.len()];
         let mut batch = {
             let mut batches = lock(inbox);
             if batches.full.len() >= INBOX_BATCHES {
-                return;
+                return false;
             }
             batches.empty.pop().unwrap_or_else(|| Vec::with_capacity(self.sizes.len()))
         };
         batch.extend((0..self.sizes.len()).filter_map(|at| self.take(at)));
         lock(inbox).full.push(batch);
+        true
     }
 
     /// Checks and frees what waits in the own inbox, at most one batch.
     fn receive(&mut self) -> (u64, u64) {
         let inbox = &self.shared.inboxes[self.number as usize];
         let Some(mut batch) = lock(inbox).full.pop() else {
-            std::hint::spin_loop();
             return (0, 0);
         };
         // A block that could not be had is not in the batch, and counts as wrong here.
