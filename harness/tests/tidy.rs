@@ -17,12 +17,13 @@ const LAYERS: [(&str, &[&[&str]]); 3] = [
         "runtime/src",
         &[
             &["primitives", "topology"],
-            &["buf"],
+            &["buf", "sync"],
             &["op", "driver"],
             &["config"],
+            &["pool"],
             &["metrics", "mem"],
             // A task is queued by the scheduler, a queue holds tasks, and a worker fires timers: one knot, kept in this line.
-            &["task", "time", "scheduler"],
+            &["task", "time", "scheduler", "blocking"],
             &["net"],
             &["runtime", "builder"],
         ],

@@ -1,11 +1,12 @@
 //! Building a runtime, key by key.
 
 use std::io;
+use std::time::Duration;
 
 use crate::config::{IoDriver, RuntimeConfig};
 use crate::runtime::Runtime;
 
-/// Builds a [`Runtime`]; every method sets the key of the same name in [`RuntimeConfig`].
+/// Builds a [`Runtime`]; every method sets its key in [`RuntimeConfig`].
 ///
 /// ```
 /// let runtime = zokio::Builder::new().worker_threads(2).thread_name("net").build()?;
@@ -68,6 +69,18 @@ impl Builder {
     /// Name of the worker threads; the index is appended.
     pub fn thread_name(mut self, name: impl Into<String>) -> Self {
         self.config.thread_name = name.into();
+        self
+    }
+
+    /// The most threads for [`spawn_blocking`](crate::spawn_blocking); by default 512.
+    pub fn max_blocking_threads(mut self, count: usize) -> Self {
+        self.config.max_blocking_threads = count;
+        self
+    }
+
+    /// Time after which an idle blocking thread ends, in whole milliseconds (`thread_keep_alive_ms`); by default 10 s.
+    pub fn thread_keep_alive(mut self, duration: Duration) -> Self {
+        self.config.thread_keep_alive_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         self
     }
 

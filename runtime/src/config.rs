@@ -24,6 +24,10 @@ pub struct RuntimeConfig {
     pub lifo_slot: bool,
     /// Name of the worker threads; the index is appended.
     pub thread_name: String,
+    /// The most threads for [`spawn_blocking`](crate::spawn_blocking); what exceeds them waits.
+    pub max_blocking_threads: usize,
+    /// Milliseconds after which an idle blocking thread ends.
+    pub thread_keep_alive_ms: u64,
 }
 
 impl Default for RuntimeConfig {
@@ -37,6 +41,9 @@ impl Default for RuntimeConfig {
             event_interval: 61,
             lifo_slot: true,
             thread_name: "zokio".into(),
+            // Both as tokio's.
+            max_blocking_threads: 512,
+            thread_keep_alive_ms: 10_000,
         }
     }
 }
@@ -82,6 +89,9 @@ impl RuntimeConfig {
         if self.event_interval == 0 {
             return wrong("event_interval", "must be at least 1".into());
         }
+        if self.max_blocking_threads == 0 {
+            return wrong("max_blocking_threads", "must be at least 1".into());
+        }
         if self.thread_name.contains('\0') {
             return wrong("thread_name", "must not contain a zero byte".into());
         }
@@ -109,6 +119,7 @@ mod tests {
             (RuntimeConfig { io_queue_depth: 65_536, ..base() }, "io_queue_depth"),
             (RuntimeConfig { event_interval: 0, ..base() }, "event_interval"),
             (RuntimeConfig { thread_name: "a\0b".into(), ..base() }, "thread_name"),
+            (RuntimeConfig { max_blocking_threads: 0, ..base() }, "max_blocking_threads"),
         ];
         for (config, key) in cases {
             assert_eq!(config.check().unwrap_err().key, key);

@@ -26,20 +26,24 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! Where next: [`Builder`] and [`config`] for what can be set, [`task`], [`time`] and [`net`] for what tasks do.
+//! Where next: [`Builder`] and [`config`] for what can be set, [`task`], [`time`], [`sync`] and [`net`] for what tasks do, [`pool`] and [`mem`] for what
+//! they use again and again.
 #![deny(unsafe_code)]
 
+mod blocking;
 pub mod buf;
 pub mod builder;
 pub mod config;
 mod driver;
-mod mem;
+pub mod mem;
 pub mod metrics;
 pub mod net;
 mod op;
+pub mod pool;
 mod primitives;
 pub mod runtime;
 mod scheduler;
+pub mod sync;
 pub mod task;
 pub mod time;
 pub mod topology;
@@ -63,6 +67,56 @@ where
     F::Output: Send + 'static,
 {
     scheduler::context::spawn(future)
+}
+
+/// Spawns tasks on the current runtime, all of them before the first wake-up; the handles come in the order of the futures.
+///
+/// ```
+/// let runtime = zokio::Builder::new().worker_threads(2).build()?;
+/// let sum = runtime.block_on(async {
+///     let mut sum = 0;
+///     for handle in zokio::spawn_batch((0..100).map(|number| async move { number * 2 })) {
+///         sum += handle.await.unwrap();
+///     }
+///     sum
+/// });
+/// assert_eq!(sum, 9_900);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Panics
+/// Outside every runtime.
+pub fn spawn_batch<F>(futures: impl IntoIterator<Item = F>) -> Vec<JoinHandle<F::Output>>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    // Collected first: the iterator may spawn as well.
+    scheduler::context::spawn_batch(futures.into_iter().collect())
+}
+
+/// Runs `closure` on a thread that may block: system calls without an asynchronous form, long computations.
+///
+/// Threads are started as needed, up to `max_blocking_threads`, and end when idle for `thread_keep_alive_ms`. Aborting the handle prevents a
+/// closure that has not begun, and has no effect on one that runs. A panic becomes the handle's error. Tasks can be spawned inside.
+///
+/// ```
+/// let runtime = zokio::Builder::new().worker_threads(1).build()?;
+/// let text = runtime.block_on(async {
+///     zokio::spawn_blocking(|| std::fs::read_to_string("Cargo.toml")).await
+/// });
+/// assert!(text.unwrap()?.contains("zokio"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Panics
+/// Outside every runtime, and when the system refuses the first thread.
+pub fn spawn_blocking<F, R>(closure: F) -> JoinHandle<R>
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    scheduler::context::spawn_blocking(closure)
 }
 
 /// Spawns a task that stays on the current worker: it is never stolen.

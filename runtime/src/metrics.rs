@@ -59,6 +59,8 @@ impl std::ops::Deref for WorkerCounters {
 pub struct RuntimeMetrics {
     /// One entry per worker, by index.
     pub workers: Vec<WorkerMetrics>,
+    /// Threads for blocking work that run now, idle ones included.
+    pub blocking_threads: usize,
 }
 
 /// What one worker counted.

@@ -33,6 +33,17 @@ mod plain {
             access(self.0.get())
         }
     }
+
+    /// How often a wait for another thread's next few instructions has looked.
+    #[derive(Debug, Default)]
+    pub(crate) struct Pause(crossbeam_utils::Backoff);
+
+    impl Pause {
+        /// Lets the other thread go on: spins for a moment at first, gives the processor away later.
+        pub(crate) fn wait(&self) {
+            self.0.snooze();
+        }
+    }
 }
 
 #[cfg(zokio_loom)]
@@ -40,6 +51,16 @@ mod modelled {
     pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
     pub(crate) use loom::sync::{Arc, Mutex};
+
+    /// As in plain builds; the model runs the other threads.
+    #[derive(Debug, Default)]
+    pub(crate) struct Pause;
+
+    impl Pause {
+        pub(crate) fn wait(&self) {
+            loom::thread::yield_now();
+        }
+    }
 }
 
 /// Locks, whatever a panicking holder left behind: every critical section of this crate leaves its data whole.

@@ -3,21 +3,21 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::pin::pin;
 use std::sync::{Arc, Barrier, Condvar, Mutex, mpsc};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, JoinHandle as ThreadHandle, Thread};
+use std::thread::{self, JoinHandle as ThreadHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_deque::Worker as Queue;
 
+use crate::blocking;
 use crate::config::RuntimeConfig;
-use crate::driver::{self, DriverConfig, DriverReport};
+use crate::driver::{DriverConfig, DriverReport};
 use crate::metrics::{RuntimeMetrics, WorkerMetrics};
 use crate::primitives::lock_std;
 use crate::scheduler::Shared;
-use crate::scheduler::context::{self, Current, OutsideContext};
+use crate::scheduler::context;
 use crate::scheduler::worker::{self, WorkerSetup};
+use crate::sync::park;
 use crate::task::JoinHandle;
 use crate::task::raw::ANY_WORKER;
 
@@ -29,6 +29,8 @@ use crate::task::raw::ANY_WORKER;
 /// 3. Every task is cancelled: its future is dropped, its handle says `cancelled`.
 /// 4. Each worker cancels its operations in flight and waits until the kernel has given every buffer back.
 /// 5. Drivers, file descriptors and memory go; the threads end and are joined.
+///
+/// Blocking closures that wait are dropped at step 1 and their handles say `cancelled`; those that run are waited for after step 5.
 pub struct Runtime {
     shared: Arc<Shared>,
     threads: Mutex<Vec<ThreadHandle<()>>>,
@@ -134,26 +136,12 @@ impl Runtime {
     /// Inside another runtime's `block_on` or task: a worker must not block.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         assert!(context::with(|current| current.is_none()), "`block_on` inside a runtime: a thread that runs tasks must not block");
-        self.enter(|| {
-            let parker = Arc::new(Parker(thread::current()));
-            let waker = Waker::from(parker);
-            let mut cx = Context::from_waker(&waker);
-            let mut future = pin!(future);
-            loop {
-                if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
-                    return output;
-                }
-                thread::park();
-            }
-        })
+        self.enter(|| park::block_on(future))
     }
 
     /// Runs `body` with this runtime as the thread's own, so that `zokio::spawn` and I/O work inside; nothing is polled.
     pub fn enter<R>(&self, body: impl FnOnce() -> R) -> R {
-        let home = self.shared.assign_home();
-        let current = Current::Outside(OutsideContext { shared: self.shared.clone(), home });
-        let remote = self.shared.workers[home].remote.get().expect("a started runtime has its drivers").clone();
-        driver::context::enter_remote(&remote, || context::enter(&current, body))
+        context::enter_shared(&self.shared, body)
     }
 
     /// Spawns a task that any worker may run.
@@ -174,6 +162,25 @@ impl Runtime {
         self.shared.spawn(future, (worker % self.shared.workers.len()) as u32)
     }
 
+    /// Spawns tasks that any worker may run, all of them before the first wake-up; the handles come in the order of the futures.
+    pub fn spawn_batch<F>(&self, futures: impl IntoIterator<Item = F>) -> Vec<JoinHandle<F::Output>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        // Collected first: the iterator may spawn as well.
+        self.shared.spawn_batch(futures.into_iter().collect())
+    }
+
+    /// Runs `closure` on a thread that may block; see [`spawn_blocking`](crate::spawn_blocking).
+    pub fn spawn_blocking<F, R>(&self, closure: F) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        blocking::spawn(&self.shared, closure)
+    }
+
     /// What the runtime counted since it started.
     pub fn metrics(&self) -> RuntimeMetrics {
         let one = |worker: &crate::scheduler::WorkerShared| {
@@ -188,7 +195,7 @@ impl Runtime {
                 operations_completed: driver.completed,
             }
         };
-        RuntimeMetrics { workers: self.shared.workers.iter().map(one).collect() }
+        RuntimeMetrics { workers: self.shared.workers.iter().map(one).collect(), blocking_threads: self.shared.blocking.threads() }
     }
 
     /// Which driver runs, and why.
@@ -201,8 +208,8 @@ impl Runtime {
         &self.shared.config
     }
 
-    /// Shuts down, and waits at most `limit` for the workers. True when they have ended; otherwise a task still blocks its worker, and
-    /// the threads end by themselves when it lets go.
+    /// Shuts down, and waits at most `limit` for the workers and the blocking threads. True when they have ended; otherwise a task still
+    /// blocks its worker or a closure still runs, and the threads end by themselves when it lets go.
     pub fn shutdown_timeout(self, limit: Duration) -> bool {
         self.shared.close();
         let deadline = Instant::now() + limit;
@@ -212,11 +219,13 @@ impl Runtime {
             if left.is_zero() {
                 drop(count);
                 lock_std(&self.threads).clear();
+                self.shared.blocking.wait(&self.shared, Some(deadline));
                 return false;
             }
             count = self.alive.changed.wait_timeout(count, left).map_or_else(|poisoned| poisoned.into_inner().0, |(count, _)| count);
         }
-        true
+        drop(count);
+        self.shared.blocking.wait(&self.shared, Some(deadline))
     }
 }
 
@@ -229,6 +238,7 @@ impl Drop for Runtime {
                 let _ = thread.join();
             }
         }
+        self.shared.blocking.wait(&self.shared, None);
     }
 }
 
@@ -250,17 +260,5 @@ impl Drop for Leaves {
         }
         *lock_std(&self.0.count) -= 1;
         self.0.changed.notify_all();
-    }
-}
-
-struct Parker(Thread);
-
-impl Wake for Parker {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.0.unpark();
     }
 }

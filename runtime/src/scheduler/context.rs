@@ -9,6 +9,8 @@ use std::task::Waker;
 use crossbeam_deque::Worker as Queue;
 
 use super::{Shared, SlabOwner, WakeReason};
+use crate::blocking;
+use crate::driver;
 use crate::mem::slab::{self, Slab, VacantCell};
 use crate::primitives::Scoped;
 use crate::task::JoinHandle;
@@ -58,6 +60,14 @@ pub(crate) fn enter<R>(current: &Current, body: impl FnOnce() -> R) -> R {
     CURRENT.with(|slot| slot.set(current, body))
 }
 
+/// Runs `body` on a thread that is no worker, with `shared` as its runtime.
+pub(crate) fn enter_shared<R>(shared: &Arc<Shared>, body: impl FnOnce() -> R) -> R {
+    let home = shared.assign_home();
+    let current = Current::Outside(OutsideContext { shared: shared.clone(), home });
+    let remote = shared.workers[home].remote.get().expect("a started runtime has its drivers").clone();
+    driver::context::enter_remote(&remote, || enter(&current, body))
+}
+
 /// Runs `body` with this thread's context; `None` outside every runtime, and while the thread's locals are torn down.
 pub(crate) fn with<R>(body: impl FnOnce(Option<&Current>) -> R) -> R {
     let mut body = Some(body);
@@ -99,6 +109,38 @@ where
         Some(Current::Worker(worker)) => worker.spawn(future, ANY_WORKER),
         Some(Current::Outside(outside)) => outside.shared.spawn(future, ANY_WORKER),
         None => panic!("`zokio::spawn` needs a runtime: call it inside `block_on` or a task, or use `Runtime::spawn`"),
+    })
+}
+
+/// Spawns many on this thread's runtime, with one wake-up.
+///
+/// # Panics
+/// Outside every runtime.
+pub(crate) fn spawn_batch<F>(futures: Vec<F>) -> Vec<JoinHandle<F::Output>>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    with(|current| match current {
+        Some(Current::Worker(worker)) => worker.spawn_batch(futures),
+        Some(Current::Outside(outside)) => outside.shared.spawn_batch(futures),
+        None => panic!("`zokio::spawn_batch` needs a runtime: call it inside `block_on` or a task, or use `Runtime::spawn_batch`"),
+    })
+}
+
+/// Runs a closure on a blocking thread of this thread's runtime.
+///
+/// # Panics
+/// Outside every runtime.
+pub(crate) fn spawn_blocking<F, R>(closure: F) -> JoinHandle<R>
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    with(|current| match current {
+        Some(Current::Worker(worker)) => blocking::spawn(&worker.shared, closure),
+        Some(Current::Outside(outside)) => blocking::spawn(&outside.shared, closure),
+        None => panic!("`zokio::spawn_blocking` needs a runtime: call it inside `block_on` or a task, or use `Runtime::spawn_blocking`"),
     })
 }
 
@@ -191,6 +233,28 @@ impl WorkerContext {
             self.pinned.borrow_mut().push_back(entry);
         }
         JoinHandle::new(handle)
+    }
+
+    fn spawn_batch<F>(&self, futures: Vec<F>) -> Vec<JoinHandle<F::Output>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        if self.shared.is_closing() {
+            return futures.into_iter().map(|future| self.shared.spawn_cancelled(future)).collect();
+        }
+        let mut slab = self.slab.borrow_mut();
+        let spawn = |future| {
+            let (entry, handle) = raw::spawn_into(&mut slab, future, ANY_WORKER);
+            self.queue.push(entry);
+            JoinHandle::new(handle)
+        };
+        let handles = futures.into_iter().map(spawn).collect();
+        drop(slab);
+        if self.shared.idle.is_worth_a_hint() {
+            self.hint();
+        }
+        handles
     }
 
     /// Queues a woken task.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use crossbeam_deque::{Injector, Stealer};
 
 use super::idle::Idle;
+use crate::blocking::BlockingPool;
 use crate::config::RuntimeConfig;
 use crate::driver::{DriverReport, Remote};
 use crate::mem::slab::Slab;
@@ -31,6 +32,7 @@ pub(crate) struct Shared {
     /// Work that any worker may take, from threads that are not workers.
     pub(crate) injector: Injector<TaskRef>,
     pub(crate) idle: Idle,
+    pub(crate) blocking: BlockingPool,
     /// Cells of tasks that were spawned by threads that are not workers; `None` once the runtime is closed.
     outside: Mutex<Option<Slab<SlabOwner>>>,
     /// Set once, when the runtime shuts down.
@@ -108,6 +110,7 @@ impl Shared {
             workers: stealers.into_iter().map(WorkerShared::new).collect(),
             config,
             injector: Injector::new(),
+            blocking: BlockingPool::default(),
             outside: Mutex::new(None),
             closing: AtomicBool::new(false),
             next_home: AtomicUsize::new(0),
@@ -127,6 +130,7 @@ impl Shared {
         for worker in &self.workers {
             worker.unpark();
         }
+        self.blocking.close();
         first
     }
 
@@ -154,6 +158,30 @@ impl Shared {
         };
         self.schedule(entry);
         JoinHandle::new(handle)
+    }
+
+    /// Spawns many at once, with one wake-up; otherwise as [`Self::spawn`].
+    pub(crate) fn spawn_batch<F>(self: &Arc<Self>, futures: Vec<F>) -> Vec<JoinHandle<F::Output>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let mut outside = lock_std(&self.outside);
+        let Some(slab) = outside.as_mut().filter(|_| !self.is_closing()) else {
+            drop(outside);
+            return futures.into_iter().map(|future| self.spawn_cancelled(future)).collect();
+        };
+        let mut handles = Vec::with_capacity(futures.len());
+        for future in futures {
+            let (entry, handle) = raw::spawn_into(slab, future, ANY_WORKER);
+            self.injector.push(entry);
+            handles.push(JoinHandle::new(handle));
+        }
+        drop(outside);
+        if !handles.is_empty() {
+            self.wake_somebody();
+        }
+        handles
     }
 
     /// A task that ends before its first poll, for a runtime that closes.

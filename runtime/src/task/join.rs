@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use super::error::JoinError;
 use super::raw::TaskRef;
@@ -40,6 +40,11 @@ impl<T> JoinHandle<T> {
         }
     }
 
+    /// Wakes `waker` when the task has ended; true when it has already, and nobody will be woken.
+    pub(super) fn wake_when_finished(&self, waker: &Waker) -> bool {
+        self.task.as_ref().is_none_or(|task| leave_waker(task, waker))
+    }
+
     /// A handle that can abort the task and nothing else.
     pub fn abort_handle(&self) -> AbortHandle {
         AbortHandle { task: self.task.as_ref().map(TaskRef::duplicate) }
@@ -51,21 +56,30 @@ impl<T> JoinHandle<T> {
     }
 }
 
+/// Leaves a waker for the end of `task`, for its join handle; true when it is complete.
+fn leave_waker(task: &TaskRef, waker: &Waker) -> bool {
+    let state = &task.header().state;
+    if state.is_complete() {
+        return true;
+    }
+    if state.claim_join_waker() {
+        task.set_join_waker(Some(waker.clone()));
+        if state.publish_join_waker() {
+            return false;
+        }
+        task.set_join_waker(None);
+    }
+    debug_assert!(state.is_complete());
+    true
+}
+
 impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let task = self.task.as_ref().expect("a join handle is not polled after it gave its output");
-        let state = &task.header().state;
-        if !state.is_complete() {
-            if state.claim_join_waker() {
-                task.set_join_waker(Some(cx.waker().clone()));
-                if state.publish_join_waker() {
-                    return Poll::Pending;
-                }
-                task.set_join_waker(None);
-            }
-            debug_assert!(state.is_complete());
+        if !leave_waker(task, cx.waker()) {
+            return Poll::Pending;
         }
         let output = task.take_output::<T>().expect("the output of a complete task is taken once");
         self.task = None;

@@ -5,6 +5,7 @@
 
 mod error;
 mod join;
+mod join_set;
 #[cfg(all(test, zokio_loom))]
 #[expect(unsafe_code, reason = "cells of loom are accessed through raw pointers")]
 mod models;
@@ -14,4 +15,5 @@ mod yield_now;
 
 pub use error::JoinError;
 pub use join::{AbortHandle, JoinHandle};
+pub use join_set::JoinSet;
 pub use yield_now::{YieldNow, yield_now};
