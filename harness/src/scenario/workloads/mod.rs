@@ -19,7 +19,7 @@ pub(crate) fn subjects(workload: &str) -> &'static [&'static str] {
     match workload {
         "atomics" => &["zokio", "tokio", "ceiling"],
         "memory" => &["system", "mimalloc", "ceiling"],
-        "pool" => &["array-queue", "mutex", "ceiling"],
+        "pool" => &["zokio", "array-queue", "mutex", "ceiling"],
         _ => &SUBJECTS,
     }
 }

@@ -3,6 +3,7 @@
 //! | subject | pool |
 //! |---|---|
 //! | `array-queue` | crossbeam-queue's bounded queue |
+//! | `zokio` | its `ObjectPool` ([`super::zokio::pool`]) |
 //! | `mutex` | a vector behind the standard library's lock |
 //! | `ceiling` | [`lender::Local`]: a list per thread with its share of the objects; nothing is shared |
 //!

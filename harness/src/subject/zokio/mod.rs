@@ -5,6 +5,7 @@
 //! does stands in [`crate::subject::body`].
 
 pub mod fleet;
+pub mod pool;
 pub mod stack;
 
 use std::sync::Arc;
@@ -30,20 +31,25 @@ impl Zokio {
     /// # Errors
     /// A [`Failure`] of the set-up.
     pub fn run_with(trial: &Trial, session: &Session, control: &Arc<Ledger>) -> Result<TrialRecord, Failure> {
+        // A library of its own, measured without the runtime.
+        if let Workload::Pool(workload) = &trial.workload {
+            return pool::run(trial, session, control, workload);
+        }
         let fleet = Workers::start(trial, control)?;
         match &trial.workload {
             Workload::Tcp(workload) => drive::run::<ZokioStack, _>(fleet, control, trial, workload, session),
             Workload::Sleep(workload) => sleep::run::<ZokioStack, _>(fleet, control, trial, workload, session),
             Workload::Atomics(workload) => atomics::run(fleet, control, trial, workload, session),
-            Workload::Memory(_) => Err(drive::unsupported("zokio has no allocator of its own")),
-            Workload::Pool(_) => Err(drive::unsupported("zokio has no pool of its own")),
+            Workload::Memory(_) | Workload::Pool(_) => {
+                Err(drive::unsupported("zokio has slabs for its tasks and pools for objects and buffers, but no allocator"))
+            }
         }
     }
 }
 
 impl Subject for Zokio {
     fn describe(&self) -> SubjectDescription {
-        let workloads = ["tcp", "sleep", "atomics"].map(String::from).to_vec();
+        let workloads = ["tcp", "sleep", "atomics", "pool"].map(String::from).to_vec();
         let version = env!("CARGO_PKG_VERSION").to_owned();
         SubjectDescription { name: "zokio".into(), version, build: super::build_info(), workloads }
     }
