@@ -12,7 +12,9 @@
 #![expect(unsafe_code, reason = "memory of an allocator is reached by address")]
 
 use std::hint::black_box;
+use std::mem::MaybeUninit;
 use std::ptr::NonNull;
+use std::slice;
 
 /// Alignment of every block: what `malloc` gives.
 pub const ALIGN: usize = 16;
@@ -41,15 +43,14 @@ impl Block {
     /// `pointer` addresses `size` bytes as I1 has it, from now until the block is taken apart.
     #[inline]
     pub unsafe fn new(pointer: NonNull<u8>, size: usize, tag: u64) -> Self {
-        let (words, bytes) = (size / WORD, size % WORD);
-        let base = pointer.cast::<u64>();
-        for word in 0..words {
-            // SAFETY: `word < size / 8`, so by I1 the address is inside the block, and aligned.
-            unsafe { base.add(word).write(tag) };
-        }
-        for at in size - bytes..size {
-            // SAFETY: `at < size`, so by I1 the address is inside the block.
-            unsafe { pointer.add(at).write(tag.to_le_bytes()[at % WORD]) };
+        // SAFETY: by I1 these bytes are there, aligned for words, and the caller's alone.
+        let words = unsafe { slice::from_raw_parts_mut(pointer.cast::<MaybeUninit<u64>>().as_ptr(), size / WORD) };
+        words.fill(MaybeUninit::new(tag));
+        let written = size_of_val(words);
+        // SAFETY: by I1 as above; the words are not used any more.
+        let bytes = unsafe { slice::from_raw_parts_mut(pointer.cast::<MaybeUninit<u8>>().as_ptr(), size) };
+        for (byte, tag_byte) in bytes[written..].iter_mut().zip(tag.to_le_bytes()) {
+            byte.write(tag_byte);
         }
         // The writes have to reach memory: the compiler is told that somebody may look.
         Self { pointer: black_box(pointer), size, tag }
@@ -58,36 +59,35 @@ impl Block {
     /// Whether what is read back is what was written.
     #[inline]
     pub fn is_intact(&self) -> bool {
-        let (words, end_words) = (self.size / WORD, END_BYTES / WORD);
+        // SAFETY: inside by I1, aligned, written by I2; the owner writes only through `&mut self`.
+        let words = unsafe { slice::from_raw_parts(self.pointer.cast::<u64>().as_ptr(), self.size / WORD) };
+        const END_WORDS: usize = END_BYTES / WORD;
         // Differences are collected without a branch: a small block costs a few instructions.
-        let mut wrong = 0;
-        if words <= 2 * end_words {
-            (0..words).for_each(|at| wrong |= self.word(at) ^ self.tag);
+        let differs = |words: &[u64]| words.iter().fold(0, |wrong, word| wrong | (word ^ self.tag));
+        let mut wrong = if words.len() <= 2 * END_WORDS {
+            differs(words)
         } else {
-            (0..end_words).for_each(|at| wrong |= self.word(at) ^ self.tag);
-            (end_words..words - end_words).step_by(STRIDE_BYTES / WORD).for_each(|at| wrong |= self.word(at) ^ self.tag);
-            (words - end_words..words).for_each(|at| wrong |= self.word(at) ^ self.tag);
-        }
-        for at in words * WORD..self.size {
-            // SAFETY: `at < size`: inside by I1, written by I2.
-            wrong |= u64::from(unsafe { self.pointer.add(at).read() } ^ self.tag.to_le_bytes()[at % WORD]);
+            let (first, rest) = words.split_at(END_WORDS);
+            let (middle, last) = rest.split_at(rest.len() - END_WORDS);
+            let sampled = middle.iter().step_by(STRIDE_BYTES / WORD).fold(0, |wrong, word| wrong | (word ^ self.tag));
+            differs(first) | sampled | differs(last)
+        };
+        // SAFETY: inside by I1, written by I2.
+        let bytes = unsafe { slice::from_raw_parts(self.pointer.as_ptr(), self.size) };
+        for (byte, tag_byte) in bytes[size_of_val(words)..].iter().zip(self.tag.to_le_bytes()) {
+            wrong |= u64::from(byte ^ tag_byte);
         }
         wrong == 0
-    }
-
-    /// The word at an index below `size / 8`.
-    #[inline]
-    fn word(&self, at: usize) -> u64 {
-        debug_assert!(at < self.size / WORD);
-        // SAFETY: the callers stay below `size / 8`: inside by I1, aligned, written by I2.
-        unsafe { self.pointer.cast::<u64>().add(at).read() }
     }
 
     /// Spoils its last byte, for the negative test.
     #[cold]
     pub fn damage(&mut self) {
-        // SAFETY: a block has a byte at least; the last one is inside by I1.
-        unsafe { self.pointer.add(self.size - 1).write(!self.tag.to_le_bytes()[(self.size - 1) % WORD]) };
+        // SAFETY: inside by I1, written by I2, and nobody else looks while the block is borrowed.
+        let bytes = unsafe { slice::from_raw_parts_mut(self.pointer.as_ptr(), self.size) };
+        if let Some(last) = bytes.last_mut() {
+            *last = !*last;
+        }
     }
 
     /// Address and size, for the free.
@@ -119,8 +119,10 @@ mod tests {
     fn two_blocks_on_the_same_memory_are_noticed() {
         let mut memory = vec![0_u128; 64];
         let base = NonNull::new(memory.as_mut_ptr().cast::<u8>()).expect("a vector has an address");
-        // SAFETY: the memory is there; that both own it is the fault to be found, and one thread touches it.
-        let (first, second) = unsafe { (Block::new(base, 512, 1), Block::new(base, 64, 2)) };
+        // SAFETY: the memory is there, and one thread touches it.
+        let first = unsafe { Block::new(base, 512, 1) };
+        // SAFETY: as before; that both own it is the fault to be found.
+        let second = unsafe { Block::new(base, 64, 2) };
         assert!(second.is_intact() && !first.is_intact());
     }
 }

@@ -1,4 +1,5 @@
 //! Pools behind one interface: a queue without locks, a vector behind a lock, and a list per thread.
+#![expect(clippy::vec_box, reason = "an object is lent as its box, and never moves")]
 
 use std::ops::Deref;
 use std::sync::{Mutex, MutexGuard, PoisonError};
