@@ -73,13 +73,3 @@ fn an_addition_that_nobody_claims_is_noticed() {
         assert_eq!(failure.class, "mismatch", "{name}: {failure:?}");
     }
 }
-
-#[test]
-fn only_exchanges_that_succeed_count() {
-    let _alone = alone();
-    let cpus = zokio_bench::measure::cpu::thread_cpus().len();
-    let record = run(SUBJECTS[0].2, &atomics("ceiling", AtomicMode::Cas, Sharing::Shared, 2));
-    check_rounds("ceiling", &record, ROUND.into());
-    // Two threads on one word get into each other's way where there are two CPUs; the retries show and are not in the rate.
-    assert!(cpus < 2 || record.counters["retries_ever"] > 0, "{:?}", record.counters);
-}
