@@ -57,6 +57,11 @@ fn values_that_contradict_each_other_are_both_named() {
 }
 
 #[test]
+fn work_in_rounds_is_made_of_whole_turns_batches_and_handfuls() {
+    shows("rounds", &[]);
+}
+
+#[test]
 fn the_head_of_a_file_is_judged_as_strictly_as_its_scenarios() {
     shows("header", &[]);
 }

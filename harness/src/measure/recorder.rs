@@ -44,6 +44,8 @@ pub enum ErrorClass {
     Timeout,
     /// A sleep that ended before its time.
     Early,
+    /// A pool that had nothing to give.
+    Exhausted,
 }
 
 impl ErrorClass {
@@ -57,6 +59,7 @@ impl ErrorClass {
             Self::Mismatch => "mismatch",
             Self::Timeout => "timeout",
             Self::Early => "early",
+            Self::Exhausted => "exhausted",
         }
     }
 }

@@ -5,6 +5,9 @@ const FILES: &[(&str, &str)] = &[
     ("scheduling", include_str!("../../../scenarios/scheduling.toml")),
     ("stealing", include_str!("../../../scenarios/stealing.toml")),
     ("polling", include_str!("../../../scenarios/polling.toml")),
+    ("memory", include_str!("../../../scenarios/memory.toml")),
+    ("pool", include_str!("../../../scenarios/pool.toml")),
+    ("atomics", include_str!("../../../scenarios/atomics.toml")),
     ("latency", include_str!("../../../scenarios/latency.toml")),
     ("tcp", include_str!("../../../scenarios/tcp.toml")),
 ];

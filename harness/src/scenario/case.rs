@@ -21,7 +21,7 @@ use super::tree::{Node, Origin, Table, Value};
 use super::validate::integer;
 use super::workloads;
 
-/// Subjects of a scenario that names none.
+/// Subjects of a scenario with I/O that names none.
 pub const SUBJECTS: [&str; 4] = ["zokio", "tokio", "tokio-ct", "ceiling"];
 const TRIALS: u32 = 10;
 const WARMUP: Warmup = Warmup::Steady { window: Duration::from_millis(100), max: Duration::from_millis(300) };
@@ -34,7 +34,8 @@ pub(crate) fn build(scenario: &Table, point: &Point, workload: &str, at: &Span, 
     let id = text("id").unwrap_or_default();
     let role = if text("role") == Some("control") { CaseRole::Control } else { CaseRole::Measured };
     let names = |node: &Node| node.elements().iter().filter_map(|name| name.text().map(str::to_owned)).collect();
-    let subjects: Vec<String> = scenario.get("subjects").map_or_else(|| SUBJECTS.map(str::to_owned).to_vec(), names);
+    let subjects: Vec<String> =
+        scenario.get("subjects").map_or_else(|| workloads::subjects(workload).iter().map(ToString::to_string).collect(), names);
     let (workload, load) = workloads::build(scenario, workload, findings);
     let placement = placement(scenario, &workload, findings);
     let primary_metric = workload.primary_metric();

@@ -11,9 +11,9 @@ const HOUR: u64 = 3_600_000 * MS;
 pub(crate) const USERS_MAX: u64 = 1_000_000;
 
 /// Workload tables of this version.
-pub(crate) const WORKLOADS: &[&str] = &["tcp", "scheduling", "stealing", "polling", "latency", "sleep"];
+pub(crate) const WORKLOADS: &[&str] = &["tcp", "scheduling", "stealing", "polling", "memory", "pool", "atomics", "latency", "sleep"];
 /// Workload tables of the format that this version cannot run.
-pub(crate) const WORKLOADS_UNSUPPORTED: &[&str] = &["memory", "pool", "atomics", "io", "http", "file"];
+pub(crate) const WORKLOADS_UNSUPPORTED: &[&str] = &["io", "http", "file"];
 /// Severities of a threshold.
 pub(crate) const SEVERITIES: &[&str] = &["fail", "warn"];
 /// Comparisons of a threshold.
@@ -131,6 +131,9 @@ pub(crate) const SCENARIO: &[Field] = &[
     Field::optional("stealing", Shape::Inherited(workloads::stealing::KEYS), "The workload: moving work between threads."),
     Field::optional("polling", Shape::Inherited(workloads::polling::KEYS), "The workload: polling futures."),
     Field::optional("sleep", Shape::Inherited(workloads::sleep::KEYS), "The workload of a control: short sleeps, one after the other."),
+    Field::optional("atomics", Shape::Inherited(workloads::atomics::KEYS), "The workload: atomic operations, a row of the hardware."),
+    Field::optional("memory", Shape::Inherited(workloads::memory::KEYS), "The workload: blocks of memory, allocated and freed."),
+    Field::optional("pool", Shape::Inherited(workloads::pool::KEYS), "The workload: objects taken from a pool and given back."),
     Field::optional("matrix", Shape::Matrix, "Multiplies the scenario into cases."),
     Field::optional("exclude", Shape::Tables(&[]), "Matrix points left out."),
     Field::optional("threshold", Shape::Tables(THRESHOLD), "Limits that gate."),
@@ -153,6 +156,9 @@ pub(crate) const DEFAULTS: &[Field] = &[
     Field::optional("stealing", Shape::Inherited(workloads::stealing::KEYS), "For scenarios with a stealing table."),
     Field::optional("polling", Shape::Inherited(workloads::polling::KEYS), "For scenarios with a polling table."),
     Field::optional("sleep", Shape::Inherited(workloads::sleep::KEYS), "For scenarios with a sleep table."),
+    Field::optional("atomics", Shape::Inherited(workloads::atomics::KEYS), "For scenarios with an atomics table."),
+    Field::optional("memory", Shape::Inherited(workloads::memory::KEYS), "For scenarios with a memory table."),
+    Field::optional("pool", Shape::Inherited(workloads::pool::KEYS), "For scenarios with a pool table."),
     Field::optional("threshold", Shape::Tables(THRESHOLD), "Limits of every scenario, beside its own."),
 ];
 

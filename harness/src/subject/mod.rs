@@ -1,11 +1,14 @@
 //! Subjects: what is measured, and how the orchestrator talks to it.
 //!
-//! A *subject* is any executable that answers the [`protocol`]. This binary holds five: [`zokio`], [`tokio`] in two layouts,
-//! the [`ceiling`] without any runtime, and the queue of [`crossbeam`] alone. [`serve`] is the side inside the trial, [`spawn`] the side outside.
+//! A *subject* is any executable that answers the [`protocol`]. This binary holds four for whole programs: [`zokio`], [`tokio`] in two
+//! layouts, and the [`ceiling`] without any runtime; and libraries that have one workload alone: [`allocators`], [`pools`], and the queue
+//! of [`crossbeam`]. [`serve`] is the side inside the trial, [`spawn`] the side outside.
 
+pub mod allocators;
 pub mod body;
 pub mod ceiling;
 pub mod crossbeam;
+pub mod pools;
 pub mod protocol;
 pub mod queue;
 pub mod serve;
@@ -37,5 +40,16 @@ pub(crate) fn not_pinned(cpu: u32, error: &std::io::Error) -> Failure {
 
 /// The subjects of this executable, in the order of comparison.
 pub fn registry() -> Vec<&'static dyn serve::Subject> {
-    vec![&zokio::Zokio, &tokio::Tokio, &tokio::TokioCt, &ceiling::Ceiling, &crossbeam::CrossbeamDeque]
+    vec![
+        &zokio::Zokio,
+        &tokio::Tokio,
+        &tokio::TokioCt,
+        &ceiling::Ceiling,
+        &crossbeam::CrossbeamDeque,
+        &allocators::System,
+        #[cfg(feature = "mimalloc")]
+        &allocators::Mimalloc,
+        &pools::ArrayQueue,
+        &pools::Mutex,
+    ]
 }

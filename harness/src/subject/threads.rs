@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::thread;
 
+use serde_json::json;
 use zokio_report::schema::journal::Failure;
 use zokio_report::schema::record::TrialRecord;
 
@@ -16,6 +17,7 @@ use super::serve::Session;
 use super::{not_pinned, worker_cpus};
 use crate::load::closed::Control;
 use crate::measure::cpu;
+use crate::measure::recorder::Recorder;
 use crate::measure::tally::Ledger;
 
 /// Runs a whole trial: the users are dealt out to the threads in consecutive ranges, and `body` runs one thread's range.
@@ -41,6 +43,38 @@ pub fn run(
         Ok((coordinate::run_phases(control, &trial.phases, session)?, ()))
     })?;
     Ok(drive::assemble(control, &phases, trial, report))
+}
+
+/// What the record says of such a trial: no driver, and which hand-written loop or library it was.
+pub fn report(variant: &str, trial: &Trial) -> FleetReport {
+    let config = [("variant".to_owned(), json!(variant)), ("pinned_cpus".to_owned(), json!(worker_cpus(trial)))].into_iter().collect();
+    FleetReport { driver: "none".into(), config, ..FleetReport::default() }
+}
+
+/// One thread whose users work in rounds, in turn, until the drain.
+pub fn rounds<U>(
+    control: &Arc<Ledger>,
+    users: Range<u32>,
+    start: impl Fn(u32) -> U,
+    mut round: impl FnMut(&mut U, &mut Recorder),
+    end: impl Fn(U, &mut Recorder),
+) {
+    let mut recorder = Recorder::new(control);
+    let ready = |number| {
+        let user = start(number);
+        control.user_ready();
+        user
+    };
+    let mut users: Vec<U> = users.map(ready).collect();
+    control.gate().wait_thread();
+    while !users.is_empty() && !control.is_draining() {
+        users.iter_mut().for_each(|user| round(user, &mut recorder));
+    }
+    for user in users {
+        end(user, &mut recorder);
+        control.user_done();
+    }
+    recorder.finish();
 }
 
 /// The users of one thread of so many.

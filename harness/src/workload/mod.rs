@@ -2,8 +2,11 @@
 //!
 //! Externally tagged, in TOML and in JSON: `[scenario.tcp]`, `{"tcp":{…}}`.
 
+pub mod atomics;
 pub mod latency;
+pub mod memory;
 pub mod polling;
+pub mod pool;
 pub mod scheduling;
 pub mod stealing;
 pub mod tcp;
@@ -26,6 +29,12 @@ pub enum Workload {
     Polling(polling::PollingWorkload),
     /// The control `sleep-floor`: how long a short sleep really takes.
     Sleep(SleepWorkload),
+    /// Atomic operations.
+    Atomics(atomics::AtomicsWorkload),
+    /// Blocks of memory.
+    Memory(memory::MemoryWorkload),
+    /// Objects of a pool.
+    Pool(pool::PoolWorkload),
 }
 
 /// Sleeps of a fixed length, one after the other per user.
@@ -45,14 +54,16 @@ impl Workload {
             Self::Stealing(_) => "stealing",
             Self::Polling(_) => "polling",
             Self::Sleep(_) => "sleep",
+            Self::Atomics(_) => "atomics",
+            Self::Memory(_) => "memory",
+            Self::Pool(_) => "pool",
         }
     }
 
     /// Bumped when the meaning of a workload changes, so results of two meanings are never compared.
     pub fn version(&self) -> u32 {
-        match self {
-            Self::Tcp(_) | Self::Scheduling(_) | Self::Stealing(_) | Self::Polling(_) | Self::Latency(_) | Self::Sleep(_) => 1,
-        }
+        // All are in their first meaning.
+        1
     }
 
     /// The metric that is compared.
@@ -64,6 +75,9 @@ impl Workload {
             Self::Stealing(stealing) => stealing.mode.primary_metric(),
             Self::Polling(_) => "polls_per_s",
             Self::Sleep(_) => "ops_per_s",
+            Self::Atomics(_) => "atomic_ops_per_s",
+            Self::Memory(_) => "allocations_per_s",
+            Self::Pool(_) => "acquires_per_s",
         }
     }
 
@@ -78,6 +92,9 @@ impl Workload {
                 "polls counted inside the future through black_box, compared with the fixed number of the round; values summed"
             }
             Self::Sleep(_) => "the clock is read around each sleep: none returns before its time",
+            Self::Atomics(atomics) => atomics.mode.witness(),
+            Self::Memory(memory) => memory.witness(),
+            Self::Pool(pool) => pool.witness(),
         }
     }
 
@@ -85,7 +102,7 @@ impl Workload {
     pub fn bytes_per_operation(&self) -> Option<u64> {
         match self {
             Self::Tcp(tcp) => tcp.bytes_per_operation(),
-            Self::Scheduling(_) | Self::Stealing(_) | Self::Polling(_) | Self::Latency(_) | Self::Sleep(_) => None,
+            _ => None,
         }
     }
 
@@ -108,7 +125,8 @@ impl Workload {
     /// An operation that is one turn of a loop names `empty_loop_ns`; then `empty-loop` judges it too.
     pub fn floor(&self) -> &'static [(&'static str, f64)] {
         match self {
-            Self::Scheduling(_) | Self::Polling(_) => &[("empty_loop_ns", 1.0)],
+            Self::Scheduling(_) | Self::Polling(_) | Self::Memory(_) | Self::Pool(_) => &[("empty_loop_ns", 1.0)],
+            Self::Atomics(atomics) => atomics.mode.floor(),
             Self::Stealing(stealing) => match stealing.mode {
                 stealing::StealingMode::Queue => &[("fetch_add_ns", 1.0)],
                 stealing::StealingMode::Skew => &[("empty_loop_ns", 1.0)],

@@ -59,6 +59,22 @@ pub(crate) fn sleep_trial(subject: &str, duration_ns: u64, users: u32) -> Trial 
     trial
 }
 
+/// A trial of any workload that has both ends in one process.
+pub(crate) fn trial_of(subject: &str, workload: Workload, users: u32) -> Trial {
+    Trial { workload, ..trial(subject, Role::Both, tcp(TcpMode::Rr, 64), users) }
+}
+
+/// What holds for every record of work in rounds: counted once, all of it in the window's slices and on the workers.
+pub(crate) fn check_rounds(name: &str, record: &TrialRecord, operations_per_round: u64) {
+    let work = &record.work;
+    assert!(work.ok > 0 && work.ok.is_multiple_of(operations_per_round), "{name}: {} operations", work.ok);
+    assert_eq!((work.attempted, work.verified, work.errors.len()), (work.ok, work.ok, 0), "{name}: {:?}", work.errors);
+    assert_eq!(work.in_flight_at_end, 0, "{name}");
+    assert_eq!(record.batches.iter().map(|batch| batch.0).sum::<u64>(), work.ok, "{name}: the slices are the window");
+    assert_eq!(record.workers.iter().filter_map(|worker| worker.operations).sum::<u64>(), work.ok, "{name}");
+    assert!(record.histograms.is_empty(), "{name}: nobody timed single operations");
+}
+
 /// Mean service time of a record in nanoseconds.
 pub(crate) fn mean_service_ns(record: &TrialRecord) -> f64 {
     let payload = record.histograms.iter().find(|payload| payload.id == "service_time").expect("a service time");

@@ -1,7 +1,10 @@
 //! The workload tables, a file each: the keys, and what they mean together with the load beside them.
 
+pub(crate) mod atomics;
 pub(crate) mod latency;
+pub(crate) mod memory;
 pub(crate) mod polling;
+pub(crate) mod pool;
 pub(crate) mod scheduling;
 pub(crate) mod sleep;
 pub(crate) mod stealing;
@@ -10,9 +13,20 @@ pub(crate) mod tcp;
 use crate::load::{ClosedLoad, Load};
 use crate::workload::Workload;
 
+use super::case::SUBJECTS;
 use super::diagnostic::{Diagnostic, Findings};
 use super::tree::{Node, Origin, Table};
 use super::validate::integer;
+
+/// Subjects of a scenario that names none: those that have the workload.
+pub(crate) fn subjects(workload: &str) -> &'static [&'static str] {
+    match workload {
+        "atomics" => &["zokio", "tokio", "ceiling"],
+        "memory" => &["system", "mimalloc", "ceiling"],
+        "pool" => &["zokio", "array-queue", "mutex", "ceiling"],
+        _ => &SUBJECTS,
+    }
+}
 
 /// The workload and its load.
 pub(crate) fn build(scenario: &Table, workload: &str, findings: &mut Findings) -> (Workload, Load) {
@@ -21,6 +35,9 @@ pub(crate) fn build(scenario: &Table, workload: &str, findings: &mut Findings) -
         "scheduling" => scheduling::build(scenario, findings),
         "stealing" => stealing::build(scenario, findings),
         "polling" => polling::build(scenario, findings),
+        "atomics" => atomics::build(scenario, findings),
+        "memory" => memory::build(scenario, findings),
+        "pool" => pool::build(scenario, findings),
         "sleep" => sleep::build(scenario),
         _ => tcp::build(scenario, findings),
     }

@@ -6,6 +6,7 @@
 //!       └── drive: listeners, users, record                         └──▶ Fleet: the runtime's threads
 //! ```
 
+pub mod atomics;
 pub mod bell;
 pub mod cell;
 pub mod coordinate;

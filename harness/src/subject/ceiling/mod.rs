@@ -17,11 +17,15 @@
 //! | `stealing`: `queue`, `skew` | `one-cas`, `static-split` | one compare-and-swap an item; each thread has its share from the start |
 //! | `polling` | `bare-loop` | the same futures, polled by a thread |
 //! | `sleep` | `nanosleep` | a heap of deadlines and the system's own sleep |
+//! | `atomics` | `bare-threads` | the instructions themselves |
+//! | `memory` | `free-list` | a list of free blocks per thread and size class ([`super::allocators`]) |
+//! | `pool` | `thread-local` | a list of objects per thread ([`super::pools`]) |
 //!
 //! Where io_uring is refused, bare system calls (`both`) or epoll (`server`, `client`) take over; the variant and `driver_reason` say so.
 //! It is the best loop we know, not a proven bound: whoever beats it improves it.
 #![cfg(target_os = "linux")]
 
+pub mod atomics;
 pub mod counter;
 pub mod crr;
 pub mod epoll;
@@ -59,7 +63,7 @@ impl Subject for Ceiling {
             name: "ceiling".into(),
             version: env!("CARGO_PKG_VERSION").into(),
             build: super::build_info(),
-            workloads: ["tcp", "scheduling", "stealing", "polling", "sleep"].map(String::from).to_vec(),
+            workloads: ["tcp", "scheduling", "stealing", "polling", "atomics", "memory", "pool", "sleep"].map(String::from).to_vec(),
         }
     }
 

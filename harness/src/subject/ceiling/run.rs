@@ -11,7 +11,7 @@ use zokio_report::schema::record::TrialRecord;
 use super::counter::OneCas;
 use super::ring_loop::{Assignment, RingLoop};
 use super::sockets::BLOCKING_BYTES_MAX;
-use super::{crr, epoll, ring, ring_crr, rr, skew, sleep, stream, tasks};
+use super::{atomics, crr, epoll, ring, ring_crr, rr, skew, sleep, stream, tasks};
 use crate::measure::tally::Ledger;
 use crate::subject::body::coordinate;
 use crate::subject::body::drive::{self, SETUP_LIMIT};
@@ -20,7 +20,7 @@ use crate::subject::body::exchange::Site;
 use crate::subject::body::stack::FleetReport;
 use crate::subject::protocol::{Role, Trial};
 use crate::subject::serve::Session;
-use crate::subject::{queue, threads, worker_cpus};
+use crate::subject::{allocators, pools, queue, threads, worker_cpus};
 use crate::workload::Workload;
 use crate::workload::stealing::StealingMode;
 use crate::workload::tcp::{TcpMode, TcpWorkload};
@@ -110,6 +110,9 @@ pub fn run_unless(refusal: Option<String>, trial: &Trial, session: &Session, con
             StealingMode::Skew => skew::run(trial, session, control, workload),
         },
         Workload::Polling(workload) => tasks::run_polling(trial, session, control, workload),
+        Workload::Atomics(workload) => atomics::run(trial, session, control, workload),
+        Workload::Memory(workload) => allocators::run_ceiling(trial, session, control, workload),
+        Workload::Pool(workload) => pools::run_ceiling(trial, session, control, workload),
         Workload::Sleep(workload) => {
             threads::run(trial, session, control, "ceiling", report(Variant::Nanosleep, None, &worker_cpus(trial)), |users| {
                 sleep::run(control, users.end - users.start, workload.duration_ns);

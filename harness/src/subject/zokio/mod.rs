@@ -5,6 +5,7 @@
 //! does stands in [`crate::subject::body`].
 
 pub mod fleet;
+pub mod pool;
 pub mod stack;
 
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use zokio_report::schema::record::TrialRecord;
 use self::fleet::Workers;
 use self::stack::ZokioStack;
 use crate::measure::tally::Ledger;
-use crate::subject::body::{NO_QUEUE, drive, latency, polling, scheduling, skew, sleep};
+use crate::subject::body::{NO_QUEUE, atomics, drive, latency, polling, scheduling, skew, sleep};
 use crate::subject::protocol::{SubjectDescription, Trial};
 use crate::subject::serve::{Session, Subject};
 use crate::workload::Workload;
@@ -31,6 +32,10 @@ impl Zokio {
     /// # Errors
     /// A [`Failure`] of the set-up.
     pub fn run_with(trial: &Trial, session: &Session, control: &Arc<Ledger>) -> Result<TrialRecord, Failure> {
+        // A library of its own, measured without the runtime.
+        if let Workload::Pool(workload) = &trial.workload {
+            return pool::run(trial, session, control, workload);
+        }
         let fleet = Workers::start(trial, control)?;
         match &trial.workload {
             Workload::Tcp(workload) => drive::run::<ZokioStack, _>(fleet, control, trial, workload, session),
@@ -42,13 +47,17 @@ impl Zokio {
             Workload::Stealing(_) => Err(drive::unsupported(NO_QUEUE)),
             Workload::Polling(workload) => polling::run::<ZokioStack, _>(fleet, control, trial, workload, session),
             Workload::Sleep(workload) => sleep::run::<ZokioStack, _>(fleet, control, trial, workload, session),
+            Workload::Atomics(workload) => atomics::run(fleet, control, trial, workload, session),
+            Workload::Memory(_) | Workload::Pool(_) => {
+                Err(drive::unsupported("zokio has slabs for its tasks and pools for objects and buffers, but no allocator"))
+            }
         }
     }
 }
 
 impl Subject for Zokio {
     fn describe(&self) -> SubjectDescription {
-        let workloads = ["tcp", "scheduling", "stealing", "polling", "latency", "sleep"].map(String::from).to_vec();
+        let workloads = ["tcp", "scheduling", "stealing", "polling", "latency", "atomics", "pool", "sleep"].map(String::from).to_vec();
         let version = env!("CARGO_PKG_VERSION").to_owned();
         SubjectDescription { name: "zokio".into(), version, build: super::build_info(), workloads }
     }

@@ -63,7 +63,7 @@ pub struct Payload {
 }
 
 #[derive(Clone, Debug)]
-struct Sizes {
+pub(crate) struct Sizes {
     fixed: Option<usize>,
     distribution: SizeDistribution,
     weights: u64,
@@ -71,7 +71,7 @@ struct Sizes {
 }
 
 impl Sizes {
-    fn new(distribution: &SizeDistribution) -> Self {
+    pub(crate) fn new(distribution: &SizeDistribution) -> Self {
         let (max, weights) = match distribution {
             SizeDistribution::Fixed(bytes) => (*bytes, 1),
             SizeDistribution::Range(low, high) => (*high.max(low), 1),
@@ -92,7 +92,7 @@ impl Sizes {
     }
 
     #[inline]
-    fn len(&self, random: impl Fn() -> u64) -> usize {
+    pub(crate) fn len(&self, random: impl Fn() -> u64) -> usize {
         self.fixed.unwrap_or_else(|| self.draw(random()))
     }
 
@@ -208,7 +208,7 @@ fn to_len(bytes: u64) -> usize {
 }
 
 /// SplitMix64's finalizer: every bit of the input moves every bit of the output.
-fn mix(word: u64) -> u64 {
+pub(crate) fn mix(word: u64) -> u64 {
     let word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     word ^ (word >> 31)

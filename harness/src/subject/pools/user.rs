@@ -1,0 +1,155 @@
+//! One user of a pool trial: handfuls of objects acquired, worked on and released.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::lender::Lender;
+use super::object::Object;
+use crate::load::closed::Control;
+use crate::measure::recorder::{ErrorClass, Recorder};
+use crate::workload::pool::{Empty, Hold, PoolWorkload};
+
+/// What the users of a trial share.
+#[derive(Debug)]
+pub struct Shared {
+    workload: PoolWorkload,
+    created: AtomicU64,
+    waits: AtomicU64,
+}
+
+impl Shared {
+    /// Nothing counted yet.
+    pub fn new(workload: &PoolWorkload) -> Self {
+        Self { workload: workload.clone(), created: AtomicU64::new(0), waits: AtomicU64::new(0) }
+    }
+
+    /// Objects made for an empty pool, and acquires that had to wait, over all users that have ended.
+    pub fn counts(&self) -> (u64, u64) {
+        // Relaxed: read after the users' threads were joined.
+        (self.created.load(Ordering::Relaxed), self.waits.load(Ordering::Relaxed))
+    }
+}
+
+/// One user, on one thread.
+#[derive(Debug)]
+pub struct User<'a, L: Lender> {
+    shared: &'a Shared,
+    lender: L,
+    /// Its mark: above 0.
+    mark: u64,
+    held: Vec<L::Held>,
+    created: u64,
+    waits: u64,
+}
+
+impl<'a, L: Lender> User<'a, L> {
+    /// The user with this number.
+    pub fn new(shared: &'a Shared, number: u32, lender: L) -> Self {
+        let held = Vec::with_capacity(shared.workload.held as usize);
+        Self { shared, lender, mark: u64::from(number) + 1, held, created: 0, waits: 0 }
+    }
+
+    /// One round; every object whose marks were right is an operation.
+    pub fn round(&mut self, control: &Control, recorder: &mut Recorder) {
+        let operations = self.shared.workload.operations_per_round;
+        let mut counts = Counts::default();
+        // The case is fixed before the loop, so no subject pays for looking it up.
+        match (self.shared.workload.held, self.shared.workload.hold) {
+            (1, Hold::None) => (0..operations).for_each(|_| self.one(control, &mut counts, |_| true)),
+            (1, Hold::Work) => (0..operations).for_each(|turn| self.one(control, &mut counts, |object| object.work(turn.into()))),
+            (held, hold) => (0..operations / held).for_each(|turn| self.handful(held, hold, turn, control, &mut counts)),
+        }
+        if counts.good > 0 {
+            recorder.round(counts.good, 0);
+        }
+        for _ in 0..counts.wrong {
+            recorder.failure(ErrorClass::Mismatch, None);
+        }
+        for _ in 0..counts.exhausted {
+            recorder.failure(ErrorClass::Exhausted, None);
+        }
+    }
+
+    /// An object, however the pool is. `None` when the trial ended while it waited, or the pool makes none.
+    #[inline]
+    fn acquire(&mut self, control: &Control) -> Option<L::Held> {
+        match self.lender.acquire() {
+            Some(object) => Some(object),
+            None => self.find(control),
+        }
+    }
+
+    #[cold]
+    fn find(&mut self, control: &Control) -> Option<L::Held> {
+        if self.shared.workload.empty == Empty::Create {
+            self.created += 1;
+            return self.lender.create();
+        }
+        self.waits += 1;
+        while !control.is_draining() {
+            std::hint::spin_loop();
+            if let Some(object) = self.lender.acquire() {
+                return Some(object);
+            }
+        }
+        None
+    }
+
+    #[inline]
+    fn one(&mut self, control: &Control, counts: &mut Counts, work: impl Fn(&Object) -> bool) {
+        let Some(object) = self.acquire(control) else { return counts.nothing(control) };
+        let was_free = object.acquire(self.mark);
+        let is_right = work(&object);
+        let was_own = object.release(self.mark);
+        self.lender.release(object);
+        counts.judge(was_free & is_right & was_own);
+    }
+
+    #[inline]
+    fn handful(&mut self, held: u32, hold: Hold, turn: u32, control: &Control, counts: &mut Counts) {
+        let mut wrong = 0;
+        for _ in 0..held {
+            let Some(object) = self.acquire(control) else {
+                counts.nothing(control);
+                continue;
+            };
+            wrong += u64::from(!object.acquire(self.mark));
+            self.held.push(object);
+        }
+        let count = self.held.len() as u64;
+        for object in self.held.drain(..) {
+            let is_right = hold == Hold::None || object.work(turn.into());
+            wrong += u64::from(!(is_right & object.release(self.mark)));
+            self.lender.release(object);
+        }
+        let wrong = wrong.min(count);
+        counts.good += count - wrong;
+        counts.wrong += wrong;
+    }
+
+    /// Ends the user.
+    pub fn end(self) {
+        self.shared.created.fetch_add(self.created, Ordering::Relaxed);
+        self.shared.waits.fetch_add(self.waits, Ordering::Relaxed);
+    }
+}
+
+#[derive(Default)]
+struct Counts {
+    good: u64,
+    wrong: u64,
+    exhausted: u64,
+}
+
+impl Counts {
+    #[inline]
+    fn judge(&mut self, is_right: bool) {
+        self.good += u64::from(is_right);
+        self.wrong += u64::from(!is_right);
+    }
+
+    /// An acquire that got nothing: no error when the trial ended meanwhile.
+    #[cold]
+    fn nothing(&mut self, control: &Control) {
+        self.exhausted += u64::from(!control.is_draining());
+    }
+}
