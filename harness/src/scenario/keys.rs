@@ -11,10 +11,10 @@ const HOUR: u64 = 3_600_000 * MS;
 pub(crate) const USERS_MAX: u64 = 1_000_000;
 
 /// Workload tables of this version.
-pub(crate) const WORKLOADS: &[&str] = &["tcp", "sleep"];
+pub(crate) const WORKLOADS: &[&str] = &["tcp", "http", "sleep"];
 /// Workload tables of the format that this version cannot run.
 pub(crate) const WORKLOADS_UNSUPPORTED: &[&str] =
-    &["scheduling", "stealing", "polling", "memory", "pool", "atomics", "io", "http", "file", "latency"];
+    &["scheduling", "stealing", "polling", "memory", "pool", "atomics", "io", "file", "latency"];
 /// Severities of a threshold.
 pub(crate) const SEVERITIES: &[&str] = &["fail", "warn"];
 /// Comparisons of a threshold.
@@ -70,7 +70,7 @@ const LOAD: Choice = Choice {
 };
 
 const CLOSED: &[Field] =
-    &[Field::optional("users", Shape::Integer(1, USERS_MAX), "Operations outstanding at any time; tcp: one per connection.")];
+    &[Field::optional("users", Shape::Integer(1, USERS_MAX), "Operations outstanding at any time; tcp, http: one per connection.")];
 
 const THRESHOLD: &[Field] = &[
     Field::required("metric", Shape::Metric, "What is limited."),
@@ -127,6 +127,7 @@ pub(crate) const SCENARIO: &[Field] = &[
     Field::optional("load", Shape::Choice(&LOAD), "When operations start."),
     Field::optional("runtime", Shape::Scalars, "Settings passed to the runtime."),
     Field::optional("tcp", Shape::Inherited(workloads::tcp::KEYS), "The workload: TCP over loopback."),
+    Field::optional("http", Shape::Inherited(workloads::http::KEYS), "The workload: HTTP/1.1 over loopback."),
     Field::optional("sleep", Shape::Inherited(workloads::sleep::KEYS), "The workload of a control: short sleeps, one after the other."),
     Field::optional("matrix", Shape::Matrix, "Multiplies the scenario into cases."),
     Field::optional("exclude", Shape::Tables(&[]), "Matrix points left out."),
@@ -145,6 +146,7 @@ pub(crate) const DEFAULTS: &[Field] = &[
     Field::optional("load", Shape::Choice(&LOAD), "When operations start."),
     Field::optional("runtime", Shape::Scalars, "Settings passed to the runtime."),
     Field::optional("tcp", Shape::Inherited(workloads::tcp::KEYS), "For scenarios with a tcp table."),
+    Field::optional("http", Shape::Inherited(workloads::http::KEYS), "For scenarios with an http table."),
     Field::optional("sleep", Shape::Inherited(workloads::sleep::KEYS), "For scenarios with a sleep table."),
     Field::optional("threshold", Shape::Tables(THRESHOLD), "Limits of every scenario, beside its own."),
 ];

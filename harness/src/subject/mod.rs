@@ -1,10 +1,11 @@
 //! Subjects: what is measured, and how the orchestrator talks to it.
 //!
-//! A *subject* is any executable that answers the [`protocol`]. This binary holds four: [`zokio`], [`tokio`] in two layouts, and
-//! the [`ceiling`] without any runtime. [`serve`] is the side inside the trial, [`spawn`] the side outside.
+//! A *subject* is any executable that answers the [`protocol`]. This binary holds five: [`zokio`], [`tokio`] in two layouts, the
+//! server [`hyper`], and the [`ceiling`] without any runtime. [`serve`] is the side inside the trial, [`spawn`] the side outside.
 
 pub mod body;
 pub mod ceiling;
+pub mod hyper;
 pub mod protocol;
 pub mod serve;
 pub mod spawn;
@@ -35,5 +36,5 @@ pub(crate) fn not_pinned(cpu: u32, error: &std::io::Error) -> Failure {
 
 /// The subjects of this executable, in the order of comparison.
 pub fn registry() -> Vec<&'static dyn serve::Subject> {
-    vec![&zokio::Zokio, &tokio::Tokio, &tokio::TokioCt, &ceiling::Ceiling]
+    vec![&zokio::Zokio, &tokio::Tokio, &tokio::TokioCt, &hyper::Hyper, &ceiling::Ceiling]
 }

@@ -2,9 +2,12 @@
 //!
 //! Externally tagged, in TOML and in JSON: `[scenario.tcp]`, `{"tcp":{…}}`.
 
+pub mod http;
 pub mod tcp;
 
 use serde::{Deserialize, Serialize};
+
+use self::tcp::TcpMode;
 
 /// A workload and its parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -12,6 +15,8 @@ use serde::{Deserialize, Serialize};
 pub enum Workload {
     /// TCP over loopback.
     Tcp(tcp::TcpWorkload),
+    /// HTTP/1.1 over loopback.
+    Http(http::HttpWorkload),
     /// The control `sleep-floor`: how long a short sleep really takes.
     Sleep(SleepWorkload),
 }
@@ -23,11 +28,21 @@ pub struct SleepWorkload {
     pub duration_ns: u64,
 }
 
+/// The TCP connections of a workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connections {
+    /// Open at the same time.
+    pub open: u32,
+    /// Requests and answers on one connection; `None`: it is kept to the end.
+    pub exchanges_each: Option<u32>,
+}
+
 impl Workload {
     /// The table's name.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Tcp(_) => "tcp",
+            Self::Http(_) => "http",
             Self::Sleep(_) => "sleep",
         }
     }
@@ -35,7 +50,7 @@ impl Workload {
     /// Bumped when the meaning of a workload changes, so results of two meanings are never compared.
     pub fn version(&self) -> u32 {
         match self {
-            Self::Tcp(_) | Self::Sleep(_) => 1,
+            Self::Tcp(_) | Self::Http(_) | Self::Sleep(_) => 1,
         }
     }
 
@@ -43,6 +58,7 @@ impl Workload {
     pub fn primary_metric(&self) -> &'static str {
         match self {
             Self::Tcp(tcp) => tcp.mode.primary_metric(),
+            Self::Http(_) => http::HttpWorkload::PRIMARY_METRIC,
             Self::Sleep(_) => "ops_per_s",
         }
     }
@@ -51,6 +67,7 @@ impl Workload {
     pub fn witness(&self) -> &'static str {
         match self {
             Self::Tcp(tcp) => tcp.mode.witness(),
+            Self::Http(http) => http.witness(),
             Self::Sleep(_) => "the clock is read around each sleep: none returns before its time",
         }
     }
@@ -59,6 +76,22 @@ impl Workload {
     pub fn bytes_per_operation(&self) -> Option<u64> {
         match self {
             Self::Tcp(tcp) => tcp.bytes_per_operation(),
+            Self::Http(http) => Some(http.bytes_per_operation()),
+            Self::Sleep(_) => None,
+        }
+    }
+
+    /// The TCP connections it holds and opens; `None`: none.
+    pub fn connections(&self) -> Option<Connections> {
+        match self {
+            Self::Tcp(tcp) => Some(Connections {
+                open: tcp.connections,
+                exchanges_each: matches!(tcp.mode, TcpMode::Crr | TcpMode::Churn).then_some(tcp.operations_per_connection),
+            }),
+            Self::Http(http) => {
+                let each = (http.requests_per_connection > 0).then_some(http.requests_per_connection);
+                Some(Connections { open: http.connections, exchanges_each: each })
+            }
             Self::Sleep(_) => None,
         }
     }

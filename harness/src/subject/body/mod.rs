@@ -1,7 +1,7 @@
 //! What a trial does, once for all subjects: asynchronous bodies generic over the runtime, and the coordinator of every trial.
 //!
 //! ```text
-//!  coordinate ── phases ──▶ users (exchange, stream, sleep) ── calls ──▶ Stack: the runtime's I/O, all that differs between two subjects
+//!  coordinate ── phases ──▶ users (exchange, stream, http, sleep) ── calls ──▶ Stack: the runtime's I/O, all that differs between two subjects
 //!       └── drive: listeners, users, record                         └──▶ Fleet: the runtime's threads
 //! ```
 
@@ -9,7 +9,9 @@ pub mod coordinate;
 pub mod drive;
 pub mod endpoint;
 pub mod exchange;
+pub mod http;
 mod option;
+pub mod site;
 pub mod sleep;
 pub mod stack;
 pub mod stream;

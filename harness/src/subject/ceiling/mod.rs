@@ -10,6 +10,9 @@
 //! | `churn` together | `bare-syscalls` | the hand-shake ends inside `connect` on loopback, so nothing ever waits |
 //! | `crr`, `churn` as the client of a server apart | `epoll` | users connect anew while others wait |
 //! | `stream` | `bare-syscalls` | one thread writes and reads the same 64 KiB while they are in its cache |
+//! | `http`, kept connections | as `rr` | the loop is the same, with HTTP in its messages |
+//! | `http`, a connection for some requests, together | `bare-syscalls` | as `churn` |
+//! | the same as either end apart | `epoll` | users connect anew while others wait |
 //! | `sleep` | `nanosleep` | a heap of deadlines and the system's own sleep |
 //!
 //! Where io_uring is refused, bare system calls (`both`) or epoll (`server`, `client`) take over; the variant and `driver_reason` say so.
@@ -18,6 +21,8 @@
 
 pub mod crr;
 pub mod epoll;
+pub mod http;
+pub mod http_pairs;
 pub mod lanes;
 pub mod poll;
 pub mod ring;
@@ -28,6 +33,7 @@ pub mod run;
 pub mod sleep;
 pub mod sockets;
 pub mod stream;
+pub mod traffic;
 
 use std::sync::Arc;
 
@@ -48,7 +54,7 @@ impl Subject for Ceiling {
             name: "ceiling".into(),
             version: env!("CARGO_PKG_VERSION").into(),
             build: super::build_info(),
-            workloads: ["tcp", "sleep"].map(String::from).to_vec(),
+            workloads: ["tcp", "http", "sleep"].map(String::from).to_vec(),
         }
     }
 

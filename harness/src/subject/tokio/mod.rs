@@ -18,9 +18,8 @@ use zokio_report::schema::record::TrialRecord;
 use self::fleet::{CurrentThreads, MultiThread};
 use self::stack::TokioStack;
 use crate::measure::tally::Ledger;
-use crate::subject::body::drive;
-use crate::subject::body::sleep;
 use crate::subject::body::stack::Fleet;
+use crate::subject::body::{drive, http, sleep};
 use crate::subject::protocol::{SubjectDescription, Trial};
 use crate::subject::serve::{Session, Subject};
 use crate::workload::Workload;
@@ -77,13 +76,14 @@ impl Subject for TokioCt {
 }
 
 fn describe(name: &str) -> SubjectDescription {
-    let workloads = ["tcp", "sleep"].map(String::from).to_vec();
+    let workloads = ["tcp", "http", "sleep"].map(String::from).to_vec();
     SubjectDescription { name: name.into(), version: VERSION.into(), build: super::build_info(), workloads }
 }
 
 fn run<F: Fleet>(fleet: F, control: &Arc<Ledger>, trial: &Trial, session: &Session) -> Result<TrialRecord, Failure> {
     match &trial.workload {
-        Workload::Tcp(workload) => drive::run::<TokioStack, F>(fleet, control, trial, workload, session),
+        Workload::Tcp(workload) => drive::run_tcp::<TokioStack, F>(fleet, control, trial, workload, session),
+        Workload::Http(workload) => http::run::<TokioStack, F>(fleet, control, trial, workload, session),
         Workload::Sleep(workload) => sleep::run::<TokioStack, F>(fleet, control, trial, workload, session),
     }
 }

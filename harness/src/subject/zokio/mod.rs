@@ -15,7 +15,7 @@ use zokio_report::schema::record::TrialRecord;
 use self::fleet::Workers;
 use self::stack::ZokioStack;
 use crate::measure::tally::Ledger;
-use crate::subject::body::{drive, sleep};
+use crate::subject::body::{drive, http, sleep};
 use crate::subject::protocol::{SubjectDescription, Trial};
 use crate::subject::serve::{Session, Subject};
 use crate::workload::Workload;
@@ -32,7 +32,8 @@ impl Zokio {
     pub fn run_with(trial: &Trial, session: &Session, control: &Arc<Ledger>) -> Result<TrialRecord, Failure> {
         let fleet = Workers::start(trial, control)?;
         match &trial.workload {
-            Workload::Tcp(workload) => drive::run::<ZokioStack, _>(fleet, control, trial, workload, session),
+            Workload::Tcp(workload) => drive::run_tcp::<ZokioStack, _>(fleet, control, trial, workload, session),
+            Workload::Http(workload) => http::run::<ZokioStack, _>(fleet, control, trial, workload, session),
             Workload::Sleep(workload) => sleep::run::<ZokioStack, _>(fleet, control, trial, workload, session),
         }
     }
@@ -40,7 +41,7 @@ impl Zokio {
 
 impl Subject for Zokio {
     fn describe(&self) -> SubjectDescription {
-        let workloads = ["tcp", "sleep"].map(String::from).to_vec();
+        let workloads = ["tcp", "http", "sleep"].map(String::from).to_vec();
         let version = env!("CARGO_PKG_VERSION").to_owned();
         SubjectDescription { name: "zokio".into(), version, build: super::build_info(), workloads }
     }
