@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  coordinate ── phases ──▶ users (exchange, stream, http, sleep) ── calls ──▶ Stack: the runtime's I/O, all that differs between two subjects
-//!       └── drive: listeners, users, record                         └──▶ Fleet: the runtime's threads
+//!       └── drive, site: listeners, users, record                         └──▶ Fleet: the runtime's threads
 //! ```
 
 pub mod coordinate;

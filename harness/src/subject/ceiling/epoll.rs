@@ -309,7 +309,7 @@ impl<T: Traffic> EpollLoop<T> {
         let user = &mut self.users[client];
         user.exchanges += 1;
         user.bytes += bytes;
-        if user.exchanges % self.traffic.exchanges_per_operation() != 0 {
+        if !user.exchanges.is_multiple_of(self.traffic.exchanges_per_operation()) {
             // An operation that was begun is ended, drain or not.
             return self.request(client);
         }

@@ -33,6 +33,9 @@ struct Pair {
     fault: Option<Fault>,
 }
 
+/// A step of a round, for one pair.
+type Step<'a> = fn(&mut Thread<'a>, usize, &mut Pair) -> Result<(), Fault>;
+
 struct Thread<'a> {
     site: &'a HttpSite,
     traffic: HttpTraffic,
@@ -73,11 +76,10 @@ pub fn run(site: &Arc<HttpSite>, users: &[User], listener: &TcpListener) -> Resu
     Ok(())
 }
 
-impl Thread<'_> {
+impl<'a> Thread<'a> {
     /// One request of every user.
     fn round(&mut self, pairs: &mut [Pair]) {
-        let steps: [fn(&mut Self, usize, &mut Pair) -> Result<(), Fault>; 3] = [Self::request, Self::serve, Self::answer];
-        for step in steps {
+        for step in [Self::request, Self::serve, Self::answer] as [Step<'a>; 3] {
             for (index, pair) in pairs.iter_mut().enumerate().filter(|(_, pair)| pair.fault.is_none()) {
                 pair.fault = step(self, index, pair).err();
             }
@@ -85,6 +87,10 @@ impl Thread<'_> {
         for pair in pairs {
             if let Some((class, errno)) = pair.fault.take() {
                 self.recorder.failure(class, errno);
+                // A connection left in the queue would be taken for the next one.
+                if pair.sent == 0 && matches!(pair.ends, Some((_, None))) {
+                    let _ = self.accept(pair);
+                }
                 self.close(pair);
                 pair.start = now_ns();
             }
