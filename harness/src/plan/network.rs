@@ -81,4 +81,21 @@ mod tests {
             assert!((16..=239).contains(&address.ip().octets()[3]));
         }
     }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_connection_for_each_request_comes_from_eight_addresses_and_a_kept_one_from_any() {
+        use crate::workload::http::{HttpMethod, HttpWorkload};
+        for (requests_per_connection, sources) in [(0, 0), (1, 8), (100, 8)] {
+            let http = HttpWorkload {
+                method: HttpMethod::Get,
+                body: 13,
+                request_body: 0,
+                requests_per_connection,
+                connections: 64,
+                nodelay: true,
+            };
+            assert_eq!(network_for(&Workload::Http(http), 0).sources.len(), sources, "{requests_per_connection} requests");
+        }
+    }
 }

@@ -71,3 +71,47 @@ fn size(scenario: &Table, path: &str, findings: &mut Findings) -> Option<u64> {
     }
     sizes.fixed()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{Source, Suite, parse};
+
+    fn suite(table: &str) -> Result<Suite, Vec<Diagnostic>> {
+        let head =
+            "schema = 1\n[suite]\nname = \"s\"\nquestion = \"Which?\"\n[[scenario]]\nid = \"a\"\n[scenario.load.closed]\nusers = 8\n";
+        parse(Source::new("a.toml", &format!("{head}[scenario.http]\n{table}\n")), "a.toml", &[])
+    }
+
+    fn workload(table: &str) -> HttpWorkload {
+        let suite = suite(table).expect("sound");
+        let Workload::Http(workload) = suite.cases[0].workload.clone() else { panic!("http") };
+        workload
+    }
+
+    #[test]
+    fn an_empty_table_is_the_small_page_on_kept_connections_one_per_user() {
+        let plain = workload("");
+        let expected =
+            HttpWorkload { method: HttpMethod::Get, body: 13, request_body: 0, requests_per_connection: 0, connections: 8, nodelay: true };
+        assert_eq!(plain, expected);
+        assert_eq!(workload("connection = \"close\"").requests_per_connection, 1);
+        assert_eq!(workload("requests_per_connection = 5").requests_per_connection, 5);
+        assert_eq!(workload("method = \"post\"\nrequest_body = \"2KiB\"").bytes_per_operation(), 13 + 2_048);
+    }
+
+    #[test]
+    fn what_has_no_effect_or_no_single_size_is_a_mistake() {
+        let cases = [
+            ("request_body = \"1KiB\"", "for post alone"),
+            ("connection = \"close\"\nrequests_per_connection = 5", "for keep-alive alone"),
+            ("body = { range = [\"1B\", \"9B\"] }", "a single size"),
+            ("connections = 9", "each user has one connection"),
+            ("method = \"put\"", "method"),
+        ];
+        for (table, message) in cases {
+            let shown = crate::scenario::render(&suite(table).expect_err(table));
+            assert!(shown.contains(message), "{table}: {shown}");
+        }
+    }
+}

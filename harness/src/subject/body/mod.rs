@@ -1,8 +1,8 @@
 //! What a trial does, once for all subjects: asynchronous bodies generic over the runtime, and the coordinator of every trial.
 //!
 //! ```text
-//!  coordinate ── phases ──▶ users (exchange, stream, http, sleep) ── calls ──▶ Stack: the runtime's I/O, all that differs between two subjects
-//!       └── drive, site: listeners, users, record                         └──▶ Fleet: the runtime's threads
+//!  coordinate ── phases ──▶ users (exchange, stream, http, sleep) ── calls ──▶ Stack: the runtime's I/O, all that two subjects differ in
+//!       └── drive, site: listeners, users, record                           └──▶ Fleet: the runtime's threads
 //! ```
 
 pub mod coordinate;
