@@ -38,6 +38,8 @@ pub enum ErrorClass {
     Write,
     /// The answer did not come, or not whole.
     Read,
+    /// The answer is a refusal.
+    Status,
     /// The bytes are not those that were sent.
     Mismatch,
     /// Not ended within its limit.
@@ -56,6 +58,7 @@ impl ErrorClass {
             Self::Accept => "accept",
             Self::Write => "write",
             Self::Read => "read",
+            Self::Status => "status",
             Self::Mismatch => "mismatch",
             Self::Timeout => "timeout",
             Self::Early => "early",

@@ -114,10 +114,7 @@ fn header(spec: &CaseSpec, endpoints: &Endpoints, phases: &Phases, options: &Pla
         users: users(spec),
         endpoints: spec.placement.endpoints().to_owned(),
         cpus,
-        operations_per_connection: match &spec.workload {
-            Workload::Tcp(tcp) if matches!(tcp.mode, TcpMode::Crr | TcpMode::Churn) => Some(tcp.operations_per_connection.into()),
-            _ => None,
-        },
+        operations_per_connection: spec.workload.connections().and_then(|connections| connections.exchanges_each).map(u64::from),
         bytes_per_operation: spec.workload.bytes_per_operation(),
         thresholds: spec.thresholds.clone(),
         targets: spec.targets.clone(),

@@ -6,8 +6,7 @@
 //! cannot share a tuple. All subjects get their addresses by the same rule.
 
 use crate::subject::protocol::Network;
-use crate::workload::Workload;
-use crate::workload::tcp::{TcpMode, TcpWorkload};
+use crate::workload::{Connections, Workload};
 
 use super::{Case, Endpoints};
 
@@ -32,41 +31,36 @@ pub fn network_for(workload: &Workload, trial_index: usize) -> Network {
         return Network::default();
     }
     let host = LISTENER_FIRST + trial_index % LISTENER_HOSTS;
-    let sources = if short_lived(workload).is_some() { SOURCES.map(|host| format!("127.0.0.{host}")).collect() } else { Vec::new() };
+    let sources = if is_short_lived(workload) { SOURCES.map(|host| format!("127.0.0.{host}")).collect() } else { Vec::new() };
     Network { listen: vec![format!("127.0.0.{host}:0")], sources }
 }
 
-fn short_lived(workload: &Workload) -> Option<&TcpWorkload> {
-    match workload {
-        Workload::Tcp(tcp) if matches!(tcp.mode, TcpMode::Crr | TcpMode::Churn) => Some(tcp),
-        _ => None,
-    }
+fn is_short_lived(workload: &Workload) -> bool {
+    workload.connections().is_some_and(|connections| connections.exchanges_each.is_some())
 }
 
 /// Open files one process of the case needs.
 pub(crate) fn nofile(case: &Case) -> u64 {
-    let Workload::Tcp(tcp) = &case.workload else { return FILES_BESIDE };
+    let Some(Connections { open, exchanges_each }) = case.workload.connections() else { return FILES_BESIDE };
     let ends = if matches!(case.endpoints, Endpoints::Together { .. }) { 2 } else { 1 };
     // A connection being closed may overlap the next one of its user.
-    let overlap = if short_lived(&case.workload).is_some() { 2 } else { 1 };
-    u64::from(tcp.connections) * ends * overlap + FILES_BESIDE
+    let overlap = if exchanges_each.is_some() { 2 } else { 1 };
+    u64::from(open) * ends * overlap + FILES_BESIDE
 }
 
 /// Ports that the connections of one trial may hold towards one listener.
 pub(crate) fn ports(case: &Case, cpus_allowed: usize) -> u64 {
-    let Workload::Tcp(tcp) = &case.workload else { return 0 };
-    let connections = u64::from(tcp.connections);
-    if short_lived(&case.workload).is_none() {
-        return connections;
-    }
+    let Some(connections) = case.workload.connections() else { return 0 };
+    let open = u64::from(connections.open);
+    let Some(exchanges_each) = connections.exchanges_each else { return open };
     let (clients, listeners) = match &case.endpoints {
         Endpoints::Together { cpus } if cpus.is_empty() => (cpus_allowed, cpus_allowed),
         Endpoints::Together { cpus } => (cpus.len(), cpus.len()),
         Endpoints::Apart { server_cpus, client_cpus } => (client_cpus.len().max(1), server_cpus.len().max(1)),
     };
     let ms = case.phases.warmup_ms + case.phases.measure_ms;
-    let opened = (clients as u64 * CONNECTIONS_PER_CPU_S_MAX).saturating_mul(ms) / 1_000 / u64::from(tcp.operations_per_connection.max(1));
-    (connections + opened).div_ceil(listeners.max(1) as u64)
+    let opened = (clients as u64 * CONNECTIONS_PER_CPU_S_MAX).saturating_mul(ms) / 1_000 / u64::from(exchanges_each.max(1));
+    (open + opened).div_ceil(listeners.max(1) as u64)
 }
 
 #[cfg(test)]
@@ -85,6 +79,23 @@ mod tests {
             let address: std::net::SocketAddrV4 = address.parse().expect("an address with a port");
             assert!(address.ip().is_loopback() && address.port() == 0);
             assert!((16..=239).contains(&address.ip().octets()[3]));
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_connection_for_each_request_comes_from_eight_addresses_and_a_kept_one_from_any() {
+        use crate::workload::http::{HttpMethod, HttpWorkload};
+        for (requests_per_connection, sources) in [(0, 0), (1, 8), (100, 8)] {
+            let http = HttpWorkload {
+                method: HttpMethod::Get,
+                body: 13,
+                request_body: 0,
+                requests_per_connection,
+                connections: 64,
+                nodelay: true,
+            };
+            assert_eq!(network_for(&Workload::Http(http), 0).sources.len(), sources, "{requests_per_connection} requests");
         }
     }
 }

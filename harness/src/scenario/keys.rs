@@ -11,9 +11,10 @@ const HOUR: u64 = 3_600_000 * MS;
 pub(crate) const USERS_MAX: u64 = 1_000_000;
 
 /// Workload tables of this version.
-pub(crate) const WORKLOADS: &[&str] = &["tcp", "scheduling", "stealing", "polling", "memory", "pool", "atomics", "latency", "sleep"];
+pub(crate) const WORKLOADS: &[&str] =
+    &["tcp", "http", "scheduling", "stealing", "polling", "memory", "pool", "atomics", "latency", "sleep"];
 /// Workload tables of the format that this version cannot run.
-pub(crate) const WORKLOADS_UNSUPPORTED: &[&str] = &["io", "http", "file"];
+pub(crate) const WORKLOADS_UNSUPPORTED: &[&str] = &["io", "file"];
 /// Severities of a threshold.
 pub(crate) const SEVERITIES: &[&str] = &["fail", "warn"];
 /// Comparisons of a threshold.
@@ -69,7 +70,7 @@ const LOAD: Choice = Choice {
 };
 
 const CLOSED: &[Field] =
-    &[Field::optional("users", Shape::Integer(1, USERS_MAX), "Operations outstanding at any time; tcp: one per connection.")];
+    &[Field::optional("users", Shape::Integer(1, USERS_MAX), "Operations outstanding at any time; tcp, http: one per connection.")];
 
 const THRESHOLD: &[Field] = &[
     Field::required("metric", Shape::Metric, "What is limited."),
@@ -130,6 +131,7 @@ pub(crate) const SCENARIO: &[Field] = &[
     Field::optional("scheduling", Shape::Inherited(workloads::scheduling::KEYS), "The workload: starting, yielding and waking tasks."),
     Field::optional("stealing", Shape::Inherited(workloads::stealing::KEYS), "The workload: moving work between threads."),
     Field::optional("polling", Shape::Inherited(workloads::polling::KEYS), "The workload: polling futures."),
+    Field::optional("http", Shape::Inherited(workloads::http::KEYS), "The workload: HTTP/1.1 over loopback."),
     Field::optional("sleep", Shape::Inherited(workloads::sleep::KEYS), "The workload of a control: short sleeps, one after the other."),
     Field::optional("atomics", Shape::Inherited(workloads::atomics::KEYS), "The workload: atomic operations, a row of the hardware."),
     Field::optional("memory", Shape::Inherited(workloads::memory::KEYS), "The workload: blocks of memory, allocated and freed."),
@@ -155,6 +157,7 @@ pub(crate) const DEFAULTS: &[Field] = &[
     Field::optional("scheduling", Shape::Inherited(workloads::scheduling::KEYS), "For scenarios with a scheduling table."),
     Field::optional("stealing", Shape::Inherited(workloads::stealing::KEYS), "For scenarios with a stealing table."),
     Field::optional("polling", Shape::Inherited(workloads::polling::KEYS), "For scenarios with a polling table."),
+    Field::optional("http", Shape::Inherited(workloads::http::KEYS), "For scenarios with an http table."),
     Field::optional("sleep", Shape::Inherited(workloads::sleep::KEYS), "For scenarios with a sleep table."),
     Field::optional("atomics", Shape::Inherited(workloads::atomics::KEYS), "For scenarios with an atomics table."),
     Field::optional("memory", Shape::Inherited(workloads::memory::KEYS), "For scenarios with a memory table."),

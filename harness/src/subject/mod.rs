@@ -1,13 +1,14 @@
 //! Subjects: what is measured, and how the orchestrator talks to it.
 //!
 //! A *subject* is any executable that answers the [`protocol`]. This binary holds four for whole programs: [`zokio`], [`tokio`] in two
-//! layouts, and the [`ceiling`] without any runtime; and libraries that have one workload alone: [`allocators`], [`pools`], and the queue
+//! layouts, and the [`ceiling`] without any runtime; the server [`hyper`]; and libraries that have one workload alone: [`allocators`], [`pools`], and the queue
 //! of [`crossbeam`]. [`serve`] is the side inside the trial, [`spawn`] the side outside.
 
 pub mod allocators;
 pub mod body;
 pub mod ceiling;
 pub mod crossbeam;
+pub mod hyper;
 pub mod pools;
 pub mod protocol;
 pub mod queue;
@@ -44,6 +45,7 @@ pub fn registry() -> Vec<&'static dyn serve::Subject> {
         &zokio::Zokio,
         &tokio::Tokio,
         &tokio::TokioCt,
+        &hyper::Hyper,
         &ceiling::Ceiling,
         &crossbeam::CrossbeamDeque,
         &allocators::System,

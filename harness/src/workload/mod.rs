@@ -3,6 +3,7 @@
 //! Externally tagged, in TOML and in JSON: `[scenario.tcp]`, `{"tcp":{…}}`.
 
 pub mod atomics;
+pub mod http;
 pub mod latency;
 pub mod memory;
 pub mod polling;
@@ -12,6 +13,8 @@ pub mod stealing;
 pub mod tcp;
 
 use serde::{Deserialize, Serialize};
+
+use self::tcp::TcpMode;
 
 /// A workload and its parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +30,8 @@ pub enum Workload {
     Stealing(stealing::StealingWorkload),
     /// Polling futures.
     Polling(polling::PollingWorkload),
+    /// HTTP/1.1 over loopback.
+    Http(http::HttpWorkload),
     /// The control `sleep-floor`: how long a short sleep really takes.
     Sleep(SleepWorkload),
     /// Atomic operations.
@@ -44,6 +49,15 @@ pub struct SleepWorkload {
     pub duration_ns: u64,
 }
 
+/// The TCP connections of a workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connections {
+    /// Open at the same time.
+    pub open: u32,
+    /// Requests and answers on one connection; `None`: it is kept to the end.
+    pub exchanges_each: Option<u32>,
+}
+
 impl Workload {
     /// The table's name.
     pub fn name(&self) -> &'static str {
@@ -53,6 +67,7 @@ impl Workload {
             Self::Scheduling(_) => "scheduling",
             Self::Stealing(_) => "stealing",
             Self::Polling(_) => "polling",
+            Self::Http(_) => "http",
             Self::Sleep(_) => "sleep",
             Self::Atomics(_) => "atomics",
             Self::Memory(_) => "memory",
@@ -74,6 +89,7 @@ impl Workload {
             Self::Scheduling(scheduling) => scheduling.mode.primary_metric(),
             Self::Stealing(stealing) => stealing.mode.primary_metric(),
             Self::Polling(_) => "polls_per_s",
+            Self::Http(_) => http::HttpWorkload::PRIMARY_METRIC,
             Self::Sleep(_) => "ops_per_s",
             Self::Atomics(_) => "atomic_ops_per_s",
             Self::Memory(_) => "allocations_per_s",
@@ -91,6 +107,7 @@ impl Workload {
             Self::Polling(_) => {
                 "polls counted inside the future through black_box, compared with the fixed number of the round; values summed"
             }
+            Self::Http(http) => http.witness(),
             Self::Sleep(_) => "the clock is read around each sleep: none returns before its time",
             Self::Atomics(atomics) => atomics.mode.witness(),
             Self::Memory(memory) => memory.witness(),
@@ -102,13 +119,14 @@ impl Workload {
     pub fn bytes_per_operation(&self) -> Option<u64> {
         match self {
             Self::Tcp(tcp) => tcp.bytes_per_operation(),
+            Self::Http(http) => Some(http.bytes_per_operation()),
             _ => None,
         }
     }
 
     /// Whether there is a server and a client that could be placed apart.
     pub fn has_two_ends(&self) -> bool {
-        matches!(self, Self::Tcp(_))
+        matches!(self, Self::Tcp(_) | Self::Http(_))
     }
 
     /// The distribution that one operation's time goes to.
@@ -131,9 +149,24 @@ impl Workload {
                 stealing::StealingMode::Queue => &[("fetch_add_ns", 1.0)],
                 stealing::StealingMode::Skew => &[("empty_loop_ns", 1.0)],
             },
-            Self::Tcp(_) | Self::Sleep(_) => &[],
+            Self::Tcp(_) | Self::Http(_) | Self::Sleep(_) => &[],
             // The clock is read at both ends of each wait.
             Self::Latency(_) => &[("timer_cost_ns", 2.0)],
+        }
+    }
+
+    /// The TCP connections it holds and opens; `None`: none.
+    pub fn connections(&self) -> Option<Connections> {
+        match self {
+            Self::Tcp(tcp) => Some(Connections {
+                open: tcp.connections,
+                exchanges_each: matches!(tcp.mode, TcpMode::Crr | TcpMode::Churn).then_some(tcp.operations_per_connection),
+            }),
+            Self::Http(http) => {
+                let each = (http.requests_per_connection > 0).then_some(http.requests_per_connection);
+                Some(Connections { open: http.connections, exchanges_each: each })
+            }
+            _ => None,
         }
     }
 }

@@ -1,7 +1,6 @@
 //! `[scenario.tcp]` and its load.
 //!
-//! In `rr`, `crr` and `churn` a connection belongs to one user, so users and connections default to each other. Given both, the
-//! nearer one wins (`--set` over the scenario, the scenario over defaults); given both by the same, they must agree.
+//! In `rr`, `crr` and `churn` a connection belongs to one user; a stream says itself how many connections it has.
 
 use crate::load::Load;
 use crate::scenario::diagnostic::{Diagnostic, Findings};
@@ -13,7 +12,7 @@ use crate::scenario::validate::{boolean, integer};
 use crate::workload::Workload;
 use crate::workload::tcp::{SizeDistribution, TcpMode, TcpWorkload};
 
-use super::closed;
+use super::{closed, connections};
 
 const MESSAGE_BYTES: u64 = 64;
 const STREAM_WRITE_BYTES: u64 = 64 << 10;
@@ -50,7 +49,7 @@ pub(super) fn build(scenario: &Table, findings: &mut Findings) -> (Workload, Loa
         findings.push(Diagnostic::new(&node.span, message).label("unused").help("set `mode = \"churn\"`, or leave the key out"));
     }
     let operations = if mode == TcpMode::Churn { given.unwrap_or(CHURN_OPERATIONS) } else { 1 };
-    let connections = connections(scenario, mode, findings);
+    let connections = connections(scenario, "tcp", mode != TcpMode::Stream, findings);
     let default_request = if mode == TcpMode::Stream { STREAM_WRITE_BYTES } else { MESSAGE_BYTES };
     let workload = TcpWorkload {
         mode,
@@ -61,37 +60,4 @@ pub(super) fn build(scenario: &Table, findings: &mut Findings) -> (Workload, Loa
         nodelay: boolean(scenario, "tcp.nodelay").unwrap_or(true),
     };
     (Workload::Tcp(workload), closed(connections))
-}
-
-/// Users and connections, which are the same number here.
-fn connections(scenario: &Table, mode: TcpMode, findings: &mut Findings) -> u64 {
-    let given = |path: &str| scenario.at(path).zip(integer(scenario, path));
-    match (given("tcp.connections"), given("load.closed.users")) {
-        (None, None) => 1,
-        (Some((_, connections)), None) => connections,
-        // Users of `[defaults]` speak of round trips; a stream says itself how many connections it has.
-        (None, Some((node, _))) if mode == TcpMode::Stream && node.origin == Origin::Defaults => 1,
-        (None, Some((_, users))) => users,
-        (Some((_, connections)), Some((_, users))) if connections == users => connections,
-        (Some((connection_node, connections)), Some((user_node, users))) => match (connection_node.origin, user_node.origin) {
-            (Origin::Defaults, Origin::Defaults) | (Origin::Scenario, Origin::Scenario) | (Origin::Set, Origin::Set) => {
-                disagree(connection_node, connections, users, findings)
-            }
-            (_, Origin::Defaults) | (Origin::Set, Origin::Scenario) => connections,
-            (Origin::Defaults, _) | (Origin::Scenario, Origin::Set) => users,
-            // A matrix of the one and a value of the other cannot both be meant.
-            _ => disagree(connection_node, connections, users, findings),
-        },
-    }
-}
-
-fn disagree(node: &Node, connections: u64, users: u64, findings: &mut Findings) -> u64 {
-    let message = format!("{connections} connections and {users} users: each user has one connection");
-    let help = "give one of `tcp.connections` and `load.closed.users`, or the same number for both";
-    let diagnostic = Diagnostic::new(&node.span, message).label("differs from `load.closed.users`").help(help);
-    findings.push(match node.origin {
-        Origin::Set => diagnostic.help("`--set scenario.ID.load.closed.users=…` replaces an axis of the matrix"),
-        _ => diagnostic,
-    });
-    users
 }

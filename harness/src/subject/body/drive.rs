@@ -8,16 +8,16 @@ use zokio_report::schema::journal::Failure;
 use zokio_report::schema::record::{CpuTime, TrialRecord};
 
 use super::coordinate::{self, PhaseReport};
-use super::exchange::{self, Site};
+use super::endpoint;
+use super::exchange::TcpSite;
+use super::site::{self, Ends};
 use super::stack::{Fleet, FleetReport, Stack};
-use super::{endpoint, stream};
 use crate::load::closed::Control;
 use crate::load::{ClosedLoad, Load};
 use crate::measure::tally::{Ledger, Tally};
 use crate::measure::{cpu, recorder, stamp};
 use crate::subject::protocol::{Role, Trial};
 use crate::subject::serve::Session;
-use crate::workload::tcp::payload::Payload;
 use crate::workload::tcp::{TcpMode, TcpWorkload};
 
 /// Connecting all users must not take longer.
@@ -29,32 +29,38 @@ pub fn users(trial: &Trial, workload: &TcpWorkload) -> u32 {
     if workload.mode == TcpMode::Stream { workload.connections.max(1) } else { (*users).max(1) }
 }
 
-/// What the bodies of this trial share.
+/// Runs the trial on a fleet of workers: TCP.
 ///
 /// # Errors
-/// Class `bad-request`.
-pub fn site(trial: &Trial, workload: &TcpWorkload, control: &Arc<Ledger>) -> Result<Site, Failure> {
-    Ok(Site {
-        control: Arc::clone(control),
-        workload: workload.clone(),
-        payload: Payload::new(workload, trial.seed),
-        sources: endpoint::sources(trial)?,
-        is_server: trial.role == Role::Server,
-    })
-}
-
-/// Runs the trial on a fleet of workers.
-///
-/// # Errors
-/// A [`Failure`] of the set-up; errors of single operations are counted instead.
-pub fn run<S: Stack, F: Fleet>(
+/// As [`run`].
+pub fn run_tcp<S: Stack, F: Fleet>(
     fleet: F,
     control: &Arc<Ledger>,
     trial: &Trial,
     workload: &TcpWorkload,
     session: &Session,
 ) -> Result<TrialRecord, Failure> {
-    let outcome = drive::<S, F>(&fleet, control, trial, workload, session);
+    run::<S, F, TcpSite>(fleet, trial, users(trial, workload), session, control, || {
+        if trial.role == Role::Client && workload.mode == TcpMode::Stream {
+            return Err(unsupported("a stream is measured at its receiver: use the roles both or server"));
+        }
+        TcpSite::new(trial, workload, control)
+    })
+}
+
+/// Runs the trial on a fleet of workers, with what `ends` makes at both ends of each connection.
+///
+/// # Errors
+/// A [`Failure`] of the set-up; errors of single operations are counted instead.
+pub fn run<S: Stack, F: Fleet, E: Ends<S>>(
+    fleet: F,
+    trial: &Trial,
+    users: u32,
+    session: &Session,
+    control: &Arc<Ledger>,
+    ends: impl FnOnce() -> Result<E, Failure>,
+) -> Result<TrialRecord, Failure> {
+    let outcome = ends().and_then(|ends| drive::<S, F, E>(&fleet, trial, users, session, &Arc::new(ends)));
     // Whatever happened, the workers end before the process answers: their tasks hold the sockets.
     let report = fleet.shut_down();
     let (phases, wanted) = outcome?;
@@ -63,20 +69,16 @@ pub fn run<S: Stack, F: Fleet>(
     Ok(record)
 }
 
-fn drive<S: Stack, F: Fleet>(
+fn drive<S: Stack, F: Fleet, E: Ends<S>>(
     fleet: &F,
-    control: &Arc<Ledger>,
     trial: &Trial,
-    workload: &TcpWorkload,
+    users: u32,
     session: &Session,
+    ends: &Arc<E>,
 ) -> Result<(PhaseReport, u64), Failure> {
-    let site = Arc::new(site(trial, workload, control)?);
-    let users = users(trial, workload);
-    if trial.role == Role::Client && workload.mode == TcpMode::Stream {
-        return Err(unsupported("a stream is measured at its receiver: use the roles both or server"));
-    }
+    let control = &ends.control;
     let addresses = match trial.role {
-        Role::Both | Role::Server => listen::<S, F>(fleet, &site, trial, users)?,
+        Role::Both | Role::Server => listen::<S, F, E>(fleet, ends, trial, users)?,
         Role::Client => endpoint::connect_addresses(trial)?,
     };
     if trial.role == Role::Server {
@@ -86,11 +88,7 @@ fn drive<S: Stack, F: Fleet>(
     for number in 0..users {
         let worker = number as usize % fleet.workers();
         let address = addresses[if trial.role == Role::Both { worker } else { number as usize % addresses.len() }];
-        let site = Arc::clone(&site);
-        match workload.mode {
-            TcpMode::Stream => fleet.spawn_on(worker, stream::send::<S>(site, number, address)),
-            TcpMode::Rr | TcpMode::Crr | TcpMode::Churn => fleet.spawn_on(worker, exchange::user::<S>(site, number, address)),
-        }
+        fleet.spawn_on(worker, Arc::clone(ends).user(number, address));
     }
     control.wait_ready(u64::from(users), SETUP_LIMIT)?;
     session.ready(if trial.role == Role::Both { &addresses } else { &[] });
@@ -103,18 +101,18 @@ pub fn unsupported(message: &str) -> Failure {
 }
 
 /// One listener per worker, made by the worker itself.
-fn listen<S: Stack, F: Fleet>(fleet: &F, site: &Arc<Site>, trial: &Trial, users: u32) -> Result<Vec<SocketAddr>, Failure> {
+fn listen<S: Stack, F: Fleet, E: Ends<S>>(fleet: &F, ends: &Arc<E>, trial: &Trial, users: u32) -> Result<Vec<SocketAddr>, Failure> {
     let wanted = endpoint::listen_addresses(trial, fleet.workers())?;
     let (sender, receiver) = mpsc::channel();
     let backlog = endpoint::backlog(users);
     for (worker, address) in wanted.iter().copied().enumerate() {
-        let (site, sender) = (Arc::clone(site), sender.clone());
+        let (ends, sender) = (Arc::clone(ends), sender.clone());
         fleet.spawn_on(worker, async move {
-            match S::listen(address, backlog, site.workload.nodelay) {
+            match S::listen(address, backlog, ends.nodelay) {
                 Ok((listener, bound)) => {
                     let _ = sender.send((worker, Ok(bound)));
                     drop(sender);
-                    exchange::accept_loop::<S>(listener, site).await;
+                    site::accept_loop::<S, E>(listener, ends).await;
                 }
                 Err(error) => {
                     let _ = sender.send((worker, Err(endpoint::listen_failure(address, &error))));

@@ -7,132 +7,70 @@
 //! Both ends verify every message. `crr` and `churn` connect and close inside the loop. The client closes first, after it has read its
 //! answer: the connection waits in TIME_WAIT on the client's side, where source addresses and listener ports spread it thin.
 
-use std::io;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::endpoint;
+use zokio_report::schema::journal::Failure;
+
+use super::site::{BACK_OFF, Broken, Buffers, Caller, Ends, Site};
 use super::stack::Stack;
 use crate::measure::recorder::{self, ErrorClass};
 use crate::measure::stamp::now_ns;
 use crate::measure::tally::Ledger;
+use crate::subject::protocol::Trial;
 use crate::workload::tcp::payload::{Expectation, Payload, STAMP_BYTES, Stamp, write_stamp};
 use crate::workload::tcp::{TcpMode, TcpWorkload};
 
-/// A user whose connection failed waits this long before it tries again.
-const BACK_OFF: Duration = Duration::from_millis(5);
-
 /// What the users and servers of a trial share.
 #[derive(Debug)]
-pub struct Site {
-    /// Phases and counts.
-    pub control: Arc<Ledger>,
+pub struct TcpSite {
+    /// Phases, addresses and socket options.
+    pub site: Site,
     /// The workload.
     pub workload: TcpWorkload,
     /// Its bytes.
     pub payload: Payload,
-    /// Where clients connect from, in turn.
-    pub sources: Vec<SocketAddr>,
-    /// Whether this process is the server alone, which then counts what it has served.
-    pub is_server: bool,
 }
 
-impl Site {
-    /// The source address of a user's n-th connection.
-    pub fn source(&self, user: u32, nth: u32) -> Option<SocketAddr> {
-        let turn = user.wrapping_add(nth) as usize;
-        (!self.sources.is_empty()).then(|| self.sources[turn % self.sources.len()])
+impl TcpSite {
+    /// The site of a trial.
+    ///
+    /// # Errors
+    /// Class `bad-request`.
+    pub fn new(trial: &Trial, workload: &TcpWorkload, control: &Arc<Ledger>) -> Result<Self, Failure> {
+        let (workload, payload) = (workload.clone(), Payload::new(workload, trial.seed));
+        Ok(Self { site: Site::new(trial, workload.nodelay, control)?, workload, payload })
     }
 }
 
-/// An operation that did not end well.
-pub(super) struct Broken {
-    class: ErrorClass,
-    errno: Option<i32>,
-}
+impl Deref for TcpSite {
+    type Target = Site;
 
-impl Broken {
-    pub(super) fn new(class: ErrorClass) -> Self {
-        Self { class, errno: None }
-    }
-
-    pub(super) fn io(class: ErrorClass, error: &io::Error) -> Self {
-        Self { class, errno: error.raw_os_error() }
-    }
-
-    pub(super) fn record(&self, control: &Arc<Ledger>) {
-        recorder::with(control, |recorder| recorder.failure(self.class, self.errno));
+    fn deref(&self) -> &Site {
+        &self.site
     }
 }
 
-/// The two buffers of one end of a connection; empty while lent.
-struct Buffers {
-    outgoing: Vec<u8>,
-    incoming: Vec<u8>,
-    /// Bytes received and not yet used.
-    filled: usize,
-}
-
-impl Buffers {
-    fn new(payload: &Payload) -> Self {
-        Self { outgoing: payload.buffer(), incoming: payload.buffer(), filled: 0 }
-    }
-
-    /// Reads until `len` bytes are there; false at an end of the stream before the first of them.
-    async fn fill<S: Stack>(&mut self, stream: &mut S::Stream, len: usize) -> Result<bool, Broken> {
-        while self.filled < len {
-            let (read, buffer) = S::read(stream, std::mem::take(&mut self.incoming), self.filled).await;
-            self.incoming = buffer;
-            match read {
-                Ok(0) if self.filled == 0 => return Ok(false),
-                Ok(0) => return Err(Broken::new(ErrorClass::Read)),
-                Ok(count) => self.filled += count,
-                Err(error) => return Err(Broken::io(ErrorClass::Read, &error)),
-            }
+impl<S: Stack> Ends<S> for TcpSite {
+    async fn user(self: Arc<Self>, number: u32, address: SocketAddr) {
+        match self.workload.mode {
+            TcpMode::Stream => super::stream::send::<S>(self, number, address).await,
+            TcpMode::Rr | TcpMode::Crr | TcpMode::Churn => user::<S>(self, number, address).await,
         }
-        Ok(true)
     }
 
-    async fn send<S: Stack>(&mut self, stream: &mut S::Stream, len: usize) -> Result<(), Broken> {
-        let (written, buffer) = S::write_all(stream, std::mem::take(&mut self.outgoing), len).await;
-        self.outgoing = buffer;
-        written.map_err(|error| Broken::io(ErrorClass::Write, &error))
-    }
-}
-
-/// Accepts until the runtime is shut down; each connection is served by a task of its own.
-pub async fn accept_loop<S: Stack>(listener: S::Listener, site: Arc<Site>) {
-    loop {
-        match S::accept(&listener).await {
-            Ok(stream) => {
-                recorder::with(&site.control, recorder::Recorder::accepted);
-                S::spawn(serve::<S>(stream, Arc::clone(&site)));
-            }
-            Err(error) => {
-                recorder::with(&site.control, |recorder| recorder.failed_io(ErrorClass::Accept, &error));
-                S::sleep(BACK_OFF).await;
-            }
+    async fn serve(&self, stream: &mut S::Stream) -> Result<(), Broken> {
+        match self.workload.mode {
+            TcpMode::Stream => super::stream::receive::<S>(stream, self).await,
+            TcpMode::Rr | TcpMode::Crr | TcpMode::Churn => answer_all::<S>(stream, self).await,
         }
     }
 }
 
-/// The server's end of one connection.
-async fn serve<S: Stack>(mut stream: S::Stream, site: Arc<Site>) {
-    let outcome = match site.workload.mode {
-        TcpMode::Stream => super::stream::receive::<S>(&mut stream, &site).await,
-        TcpMode::Rr | TcpMode::Crr | TcpMode::Churn => answer_all::<S>(&mut stream, &site).await,
-    };
-    if let Err(broken) = outcome {
-        broken.record(&site.control);
-    }
-    S::close(stream).await;
-    recorder::with(&site.control, recorder::Recorder::accepted_closed);
-}
-
-async fn answer_all<S: Stack>(stream: &mut S::Stream, site: &Site) -> Result<(), Broken> {
+async fn answer_all<S: Stack>(stream: &mut S::Stream, site: &TcpSite) -> Result<(), Broken> {
     let payload = &site.payload;
-    let mut buffers = Buffers::new(payload);
+    let mut buffers = Buffers::new(payload.buffer(), payload.buffer());
     let mut expected = Expectation::default();
     let hello = payload.hello_bytes();
     if hello > 0 {
@@ -140,8 +78,7 @@ async fn answer_all<S: Stack>(stream: &mut S::Stream, site: &Site) -> Result<(),
             return Ok(());
         }
         expected.stamp(&buffers.incoming[..hello]);
-        buffers.incoming.copy_within(hello..buffers.filled, 0);
-        buffers.filled -= hello;
+        buffers.consume(hello);
     }
     // Without a hello every request holds a whole stamp, so the first one tells its connection.
     while buffers.fill::<S>(stream, if hello > 0 { 1 } else { STAMP_BYTES }).await? {
@@ -165,8 +102,9 @@ async fn answer_all<S: Stack>(stream: &mut S::Stream, site: &Site) -> Result<(),
 }
 
 /// One user of `rr`, `crr` or `churn`, from its first connection to its last.
-pub async fn user<S: Stack>(site: Arc<Site>, number: u32, address: SocketAddr) {
-    let mut user = User { site: &site, number, address, connections: 0, stamp: Stamp::first(number), buffers: Buffers::new(&site.payload) };
+async fn user<S: Stack>(site: Arc<TcpSite>, number: u32, address: SocketAddr) {
+    let buffers = Buffers::new(site.payload.buffer(), site.payload.buffer());
+    let mut user = User { site: &site, caller: Caller::new(number, address), stamp: Stamp::first(number), buffers };
     if site.workload.mode == TcpMode::Rr {
         user.round_trips::<S>().await;
     } else {
@@ -178,34 +116,16 @@ pub async fn user<S: Stack>(site: Arc<Site>, number: u32, address: SocketAddr) {
 }
 
 struct User<'a> {
-    site: &'a Site,
-    number: u32,
-    address: SocketAddr,
-    connections: u32,
+    site: &'a TcpSite,
+    caller: Caller,
     stamp: Stamp,
     buffers: Buffers,
 }
 
 impl User<'_> {
-    async fn connect<S: Stack>(&mut self) -> io::Result<S::Stream> {
-        let source = self.site.source(self.number, self.connections);
-        self.connections = self.connections.wrapping_add(1);
-        let stream = S::connect(self.address, source, self.site.workload.nodelay).await?;
-        recorder::with(&self.site.control, recorder::Recorder::opened);
-        Ok(stream)
-    }
-
     async fn round_trips<S: Stack>(&mut self) {
         let control = &self.site.control;
-        let mut stream = match self.connect::<S>().await {
-            Ok(stream) => stream,
-            Err(error) => {
-                control.fail(endpoint::setup_failure("connect", &format!("cannot connect to {}", self.address), &error));
-                control.user_ready();
-                return;
-            }
-        };
-        control.user_ready();
+        let Some(mut stream) = self.caller.connect_or_fail::<S>(self.site).await else { return };
         control.gate().wait().await;
         let mut start = now_ns();
         let mut is_first = true;
@@ -220,7 +140,7 @@ impl User<'_> {
                 Err(broken) => {
                     broken.record(control);
                     S::close(stream).await;
-                    let Some(fresh) = self.reconnect::<S>().await else { return };
+                    let Some(fresh) = self.caller.reconnect::<S>(self.site).await else { return };
                     stream = fresh;
                     start = now_ns();
                     is_first = true;
@@ -228,20 +148,6 @@ impl User<'_> {
             }
         }
         S::close(stream).await;
-    }
-
-    /// A new connection for one that failed; `None` when the trial drains.
-    async fn reconnect<S: Stack>(&mut self) -> Option<S::Stream> {
-        while !self.site.control.is_draining() {
-            match self.connect::<S>().await {
-                Ok(stream) => return Some(stream),
-                Err(error) => {
-                    Broken::io(ErrorClass::Connect, &error).record(&self.site.control);
-                    S::sleep(BACK_OFF).await;
-                }
-            }
-        }
-        None
     }
 
     async fn connections<S: Stack>(&mut self) {
@@ -265,7 +171,7 @@ impl User<'_> {
 
     /// Connect, exchange, close; the payload bytes of it.
     async fn connection<S: Stack>(&mut self, start: u64) -> Result<u64, Broken> {
-        let mut stream = self.connect::<S>().await.map_err(|error| Broken::io(ErrorClass::Connect, &error))?;
+        let mut stream = self.caller.connect::<S>(self.site).await.map_err(|error| Broken::io(ErrorClass::Connect, &error))?;
         let connect_ns = now_ns() - start;
         recorder::with(&self.site.control, |recorder| recorder.connected(connect_ns));
         let mut bytes = 0;
@@ -293,7 +199,7 @@ impl User<'_> {
         } else {
             write_stamp(&mut outgoing[..request], stamp);
         }
-        let corrupts = self.site.control.takes_corruption(self.number);
+        let corrupts = self.site.control.takes_corruption(self.caller.number);
         if corrupts {
             outgoing[hello + request - 1] ^= 1;
         }

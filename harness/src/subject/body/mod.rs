@@ -1,9 +1,9 @@
 //! What a trial does, once for all subjects: asynchronous bodies generic over the runtime, and the coordinator of every trial.
 //!
 //! ```text
-//!  coordinate ── phases ──▶ users (exchange, stream, sleep) ── calls ──▶ Stack: the runtime's I/O, all that differs between two subjects
+//!  coordinate ── phases ──▶ users (exchange, stream, http, sleep) ─ calls ──▶ Stack: the runtime's I/O, all that differs between two subjects
 //!       │                         (scheduling, skew, polling) ─ calls ──▶ Tasks: its spawn, join and yield
-//!       └── drive: listeners, users, record                         └──▶ Fleet: the runtime's threads
+//!       └── drive, site: listeners, users, record                   └──▶ Fleet: the runtime's threads
 //! ```
 
 pub mod atomics;
@@ -13,12 +13,14 @@ pub mod coordinate;
 pub mod drive;
 pub mod endpoint;
 pub mod exchange;
+pub mod http;
 pub mod latency;
 mod option;
 pub mod outside;
 mod ping_pong;
 pub mod polling;
 pub mod scheduling;
+pub mod site;
 pub mod skew;
 pub mod sleep;
 pub mod stack;

@@ -1,4 +1,4 @@
-//! The calls of a runtime that the TCP and sleep bodies use: all that differs between two asynchronous subjects.
+//! The calls of a runtime that the TCP, HTTP and sleep bodies use: all that differs between two asynchronous subjects.
 //!
 //! Buffers are lent by value (a completion runtime needs to own them; for a readiness runtime the move is three words). One body, many
 //! runtimes: a difference between two subjects can only come from these calls and from the runtime behind them.

@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::endpoint;
-use super::exchange::{Broken, Site};
+use super::exchange::TcpSite;
+use super::site::Broken;
 use super::stack::Stack;
 use crate::measure::recorder::{self, ErrorClass};
 use crate::measure::stamp::now_ns;
@@ -15,12 +16,12 @@ use crate::workload::tcp::chunk::{Chunks, Receiver};
 use crate::workload::tcp::payload::{Stamp, write_stamp};
 
 /// The shape of the trial's streams.
-pub fn chunks(site: &Site) -> Chunks {
+pub fn chunks(site: &TcpSite) -> Chunks {
     Chunks::new(site.payload.len_max() as u64)
 }
 
 /// The sending end of one connection: first the bytes that are hashed, then, after the gate, chunks until the drain.
-pub async fn send<S: Stack>(site: Arc<Site>, number: u32, address: SocketAddr) {
+pub async fn send<S: Stack>(site: Arc<TcpSite>, number: u32, address: SocketAddr) {
     let control = &site.control;
     match S::connect(address, site.source(number, 0), site.workload.nodelay).await {
         Ok(mut stream) => {
@@ -38,7 +39,7 @@ pub async fn send<S: Stack>(site: Arc<Site>, number: u32, address: SocketAddr) {
     control.user_done();
 }
 
-async fn send_all<S: Stack>(stream: &mut S::Stream, site: &Site, number: u32) -> Result<(), Broken> {
+async fn send_all<S: Stack>(stream: &mut S::Stream, site: &TcpSite, number: u32) -> Result<(), Broken> {
     let chunks = chunks(site);
     let mut buffer = chunks.buffer();
     let mut stamp = Stamp::first(number);
@@ -60,7 +61,7 @@ async fn send_all<S: Stack>(stream: &mut S::Stream, site: &Site, number: u32) ->
 }
 
 /// The receiving end of one connection.
-pub(super) async fn receive<S: Stack>(stream: &mut S::Stream, site: &Site) -> Result<(), Broken> {
+pub(super) async fn receive<S: Stack>(stream: &mut S::Stream, site: &TcpSite) -> Result<(), Broken> {
     let chunks = chunks(site);
     let mut buffer = vec![0; chunks.bytes];
     // A connection is known by its first stamp.
@@ -100,7 +101,7 @@ pub(super) async fn receive<S: Stack>(stream: &mut S::Stream, site: &Site) -> Re
 }
 
 /// Damage before the window ends the trial; damage in it is counted.
-fn damaged(site: &Site) -> Broken {
+fn damaged(site: &TcpSite) -> Broken {
     if site.control.ok_so_far() == 0 {
         site.control.fail(zokio_report::schema::journal::Failure {
             class: "mismatch".into(),

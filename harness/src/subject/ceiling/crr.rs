@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::sockets::{ClientEnd, Desk, Fault, ServerEnd, Turn};
 use crate::measure::recorder::{ErrorClass, Recorder};
 use crate::measure::stamp::now_ns;
-use crate::subject::body::exchange::Site;
+use crate::subject::body::exchange::TcpSite;
 use crate::workload::tcp::payload::Stamp;
 
 struct User {
@@ -25,7 +25,7 @@ struct User {
 }
 
 struct Thread<'a> {
-    site: &'a Site,
+    site: &'a TcpSite,
     desk: Desk,
     recorder: Recorder,
     users: Vec<User>,
@@ -33,7 +33,7 @@ struct Thread<'a> {
 }
 
 /// One thread: connection after connection for each of its users until the drain.
-pub fn run(site: &Arc<Site>, users: &[(u32, SocketAddr)], listener: &TcpListener) {
+pub fn run(site: &Arc<TcpSite>, users: &[(u32, SocketAddr)], listener: &TcpListener) {
     let user = |&(number, address): &(u32, SocketAddr)| {
         site.control.user_ready();
         User { number, address, stamp: Stamp::first(number), connections: 0, start: 0, bytes: 0, end: None }

@@ -11,14 +11,13 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 use zokio_report::schema::journal::Failure;
 
-use super::lanes::{Lanes, Next};
+use super::lanes::Next;
 use super::poll::Poll;
 use super::ring_loop::Assignment;
+use super::traffic::Traffic;
 use crate::measure::recorder::{ErrorClass, Recorder};
 use crate::measure::stamp::now_ns;
 use crate::subject::body::endpoint;
-use crate::subject::body::exchange::Site;
-use crate::workload::tcp::TcpMode;
 
 /// Token of the listener.
 const LISTENER: u64 = u64::MAX;
@@ -34,20 +33,19 @@ struct End {
 }
 
 struct User {
-    operations: u32,
+    exchanges: u32,
     bytes: u64,
     connections: u32,
     begin: u64,
 }
 
-struct EpollLoop<'a> {
+struct EpollLoop<T> {
     poll: Poll,
-    lanes: Lanes,
+    traffic: T,
     ends: Vec<Option<End>>,
     users: Vec<User>,
     free: Vec<usize>,
     recorder: Recorder,
-    site: &'a Site,
     assignment: Assignment,
     clients_open: usize,
     servers_open: usize,
@@ -59,7 +57,7 @@ type Outcome = Result<(), (ErrorClass, Option<i32>)>;
 ///
 /// # Errors
 /// A [`Failure`] of the set-up.
-pub fn run(site: &Arc<Site>, assignment: Assignment) -> Result<(), Failure> {
+pub fn run<T: Traffic>(assignment: Assignment, traffic: impl FnOnce(usize) -> T) -> Result<(), Failure> {
     let failed = |error: std::io::Error| endpoint::setup_failure("epoll", "the epoll loop of a worker failed", &error);
     let clients = assignment.users.len();
     let capacity = assignment.listener.as_ref().map_or(0, |(_, capacity)| *capacity as usize);
@@ -68,27 +66,28 @@ pub fn run(site: &Arc<Site>, assignment: Assignment) -> Result<(), Failure> {
         listener.set_nonblocking(true).map_err(failed)?;
         poll.add(listener.as_raw_fd(), LISTENER, false).map_err(failed)?;
     }
+    let traffic = traffic(clients + capacity);
+    let control = Arc::clone(&traffic.site().control);
     let mut this = EpollLoop {
         poll,
-        lanes: Lanes::new(clients + capacity, &site.payload),
+        traffic,
         ends: (0..clients + capacity).map(|_| None).collect(),
-        users: (0..clients).map(|_| User { operations: 0, bytes: 0, connections: 0, begin: 0 }).collect(),
+        users: (0..clients).map(|_| User { exchanges: 0, bytes: 0, connections: 0, begin: 0 }).collect(),
         free: (clients..clients + capacity).rev().collect(),
-        recorder: Recorder::new(&site.control),
-        site,
+        recorder: Recorder::new(&control),
         assignment,
         clients_open: clients,
         servers_open: 0,
     };
     for client in 0..clients {
-        this.lanes.lane(client).stamp.connection = this.assignment.users[client].0;
-        if site.workload.mode == TcpMode::Rr {
+        this.traffic.name(client, this.assignment.users[client].0);
+        if this.traffic.exchanges_each().is_none() {
             this.connect(client).map_err(|fault| connect_failure(fault.1))?;
         }
-        site.control.user_ready();
+        control.user_ready();
     }
     if clients > 0 {
-        site.control.gate().wait_thread();
+        control.gate().wait_thread();
     }
     this.run().map_err(failed)
 }
@@ -97,17 +96,16 @@ fn connect_failure(errno: Option<i32>) -> Failure {
     endpoint::setup_failure("connect", "a user cannot connect", &std::io::Error::from_raw_os_error(errno.unwrap_or(0)))
 }
 
-impl EpollLoop<'_> {
+impl<T: Traffic> EpollLoop<T> {
     fn run(mut self) -> std::io::Result<()> {
         let start = now_ns();
         for client in 0..self.users.len() {
-            self.lanes.lane(client).start = start;
             self.users[client].begin = start;
             self.begin(client);
         }
         let mut ready = Vec::new();
         let mut deadline = None;
-        while self.clients_open + self.servers_open > 0 || !self.site.control.is_draining() {
+        while self.clients_open + self.servers_open > 0 || !self.traffic.site().control.is_draining() {
             self.recorder.syscalls(1);
             self.poll.wait(&mut ready)?;
             for &token in &ready {
@@ -117,7 +115,7 @@ impl EpollLoop<'_> {
                     self.drive(token as usize);
                 }
             }
-            if self.site.control.is_draining() {
+            if self.traffic.site().control.is_draining() {
                 let limit = u64::try_from(self.assignment.drain.as_nanos()).unwrap_or(u64::MAX);
                 if now_ns() > *deadline.get_or_insert(now_ns().saturating_add(limit)) {
                     break;
@@ -130,7 +128,7 @@ impl EpollLoop<'_> {
 
     /// A user's next operation: a request on its connection, or a connection first.
     fn begin(&mut self, client: usize) {
-        while !self.site.control.is_draining() {
+        while !self.traffic.site().control.is_draining() {
             if self.ends[client].is_none()
                 && let Err((class, errno)) = self.connect(client)
             {
@@ -145,13 +143,13 @@ impl EpollLoop<'_> {
         }
         self.ends[client] = None;
         self.clients_open -= 1;
-        self.site.control.user_done();
+        self.traffic.site().control.user_done();
     }
 
     /// Makes the next request and sends what can be sent; a connection that is being established reports itself when it is ready.
     fn request(&mut self, client: usize) -> Outcome {
-        let damage = self.site.control.takes_corruption(self.assignment.users[client].0);
-        let len = self.lanes.make_request(client, &self.site.payload, damage);
+        let damage = self.traffic.site().control.takes_corruption(self.assignment.users[client].0);
+        let len = self.traffic.make_request(client, damage);
         let Some(end) = &mut self.ends[client] else { return Ok(()) };
         (end.outgoing, end.sent) = (len, 0);
         if end.is_connecting { Ok(()) } else { self.send(client) }
@@ -160,14 +158,15 @@ impl EpollLoop<'_> {
     fn connect(&mut self, client: usize) -> Outcome {
         let (number, address) = self.assignment.users[client];
         let user = &mut self.users[client];
-        let source = self.site.source(number, user.connections);
+        let site = self.traffic.site();
+        let source = site.source(number, user.connections);
         user.connections = user.connections.wrapping_add(1);
-        (user.operations, user.bytes) = (0, 0);
+        (user.exchanges, user.bytes) = (0, 0);
         self.recorder.syscalls(5);
-        let connected = endpoint::connect_nonblocking(address, source, self.site.workload.nodelay);
+        let connected = endpoint::connect_nonblocking(address, source, site.nodelay);
         let (socket, is_connecting) = connected.map_err(|error| (ErrorClass::Connect, error.raw_os_error()))?;
         self.poll.add(socket.as_raw_fd(), client as u64, true).map_err(|error| (ErrorClass::Connect, error.raw_os_error()))?;
-        self.lanes.reset(client, &self.site.payload);
+        self.traffic.reset(client);
         if !is_connecting {
             self.recorder.opened();
             let connect_ns = now_ns() - self.users[client].begin;
@@ -191,7 +190,7 @@ impl EpollLoop<'_> {
                         continue;
                     };
                     self.servers_open += 1;
-                    self.lanes.reset(lane, &self.site.payload);
+                    self.traffic.reset(lane);
                     self.ends[lane] = Some(End { socket, outgoing: 0, sent: 0, is_connecting: false });
                     self.drive(lane);
                 }
@@ -246,7 +245,7 @@ impl EpollLoop<'_> {
                 return Ok(());
             }
             self.recorder.syscalls(1);
-            match rustix::net::send(&end.socket, &self.lanes.outgoing(lane)[end.sent..end.outgoing], SendFlags::NOSIGNAL) {
+            match rustix::net::send(&end.socket, &self.traffic.outgoing(lane)[end.sent..end.outgoing], SendFlags::NOSIGNAL) {
                 Ok(count) => end.sent += count,
                 Err(Errno::AGAIN) => return Ok(()),
                 Err(Errno::INTR) => {}
@@ -259,10 +258,10 @@ impl EpollLoop<'_> {
         loop {
             let Some(end) = &self.ends[lane] else { return Ok(()) };
             self.recorder.syscalls(1);
-            let room = self.lanes.room(lane);
+            let room = self.traffic.room(lane);
             let len = room.len();
             match rustix::net::recv(&end.socket, room, RecvFlags::empty()) {
-                Ok((0, _)) if lane >= self.users.len() && self.lanes.lane(lane).filled == 0 => {
+                Ok((0, _)) if lane >= self.users.len() && self.traffic.is_empty(lane) => {
                     self.end_server(lane, None);
                     return Ok(());
                 }
@@ -282,26 +281,25 @@ impl EpollLoop<'_> {
     }
 
     fn take(&mut self, lane: usize, count: usize) -> Outcome {
-        let payload = &self.site.payload;
         if lane >= self.users.len() {
-            let mut request = 0;
-            return match self.lanes.take_request(lane, count, payload, &mut request) {
+            let mut served = 0;
+            return match self.traffic.take_request(lane, count, &mut served) {
                 Next::ReceiveMore => Ok(()),
-                Next::Damaged => Err((ErrorClass::Mismatch, None)),
+                Next::Damaged(class) => Err((class, None)),
                 Next::Complete(answer) => {
                     if let Some(end) = &mut self.ends[lane] {
                         (end.outgoing, end.sent) = (answer, 0);
                     }
-                    if self.site.is_server {
-                        self.recorder.served((request + answer) as u64);
+                    if self.traffic.site().is_server {
+                        self.recorder.served(served);
                     }
                     self.send(lane)
                 }
             };
         }
-        match self.lanes.take_answer(lane, count, payload) {
+        match self.traffic.take_answer(lane, count) {
             Next::ReceiveMore => Ok(()),
-            Next::Damaged => Err((ErrorClass::Mismatch, None)),
+            Next::Damaged(class) => Err((class, None)),
             Next::Complete(bytes) => self.answered(lane, bytes as u64),
         }
     }
@@ -309,14 +307,13 @@ impl EpollLoop<'_> {
     /// A round trip has ended; the operation too, unless its connection carries more.
     fn answered(&mut self, client: usize, bytes: u64) -> Outcome {
         let user = &mut self.users[client];
-        user.operations += 1;
+        user.exchanges += 1;
         user.bytes += bytes;
-        let workload = &self.site.workload;
-        if workload.mode != TcpMode::Rr {
-            if user.operations < workload.operations_per_connection.max(1) {
-                // A connection that was begun is ended, drain or not.
-                return self.request(client);
-            }
+        if !user.exchanges.is_multiple_of(self.traffic.exchanges_per_operation()) {
+            // An operation that was begun is ended, drain or not.
+            return self.request(client);
+        }
+        if self.traffic.exchanges_each() == Some(user.exchanges) {
             self.ends[client] = None;
             self.recorder.syscalls(1);
         }
@@ -332,8 +329,7 @@ impl EpollLoop<'_> {
     fn abandon(&mut self, client: usize, (class, errno): (ErrorClass, Option<i32>)) {
         self.recorder.failure(class, errno);
         self.ends[client] = None;
-        let lane = self.lanes.lane(client);
-        lane.stamp = lane.stamp.next();
+        self.traffic.give_up(client);
         self.users[client].begin = now_ns();
     }
 

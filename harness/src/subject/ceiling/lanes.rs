@@ -39,8 +39,8 @@ pub enum Next {
     ReceiveMore,
     /// A verified message; for a server, so many bytes of an answer are ready to be sent.
     Complete(usize),
-    /// The message is not the one expected.
-    Damaged,
+    /// The message is not the one expected, in this way.
+    Damaged(ErrorClass),
 }
 
 impl Lanes {
@@ -87,6 +87,18 @@ impl Lanes {
     pub fn outgoing(&mut self, index: usize) -> &mut [u8] {
         let at = 2 * self.stride * index;
         &mut self.memory[at..at + self.stride]
+    }
+
+    /// What [`Lanes::outgoing`] holds.
+    #[inline]
+    pub fn made(&self, index: usize) -> &[u8] {
+        let at = 2 * self.stride * index;
+        &self.memory[at..at + self.stride]
+    }
+
+    /// Bytes a lane has received and not yet used.
+    pub fn filled(&self, index: usize) -> usize {
+        self.lanes[index].filled
     }
 
     /// Where bytes arrive: all of the buffer.
@@ -138,7 +150,7 @@ impl Lanes {
         lane.filled = 0;
         lane.stamp = stamp.next();
         if filled > len || !payload.verify(&self.memory[at..at + len], stamp) {
-            return Next::Damaged;
+            return Next::Damaged(ErrorClass::Mismatch);
         }
         Next::Complete(payload.request_len(stamp) + len)
     }
@@ -166,7 +178,7 @@ impl Lanes {
             return Next::ReceiveMore;
         }
         if lane.filled > len || !payload.verify(&incoming[..len], stamp) {
-            return Next::Damaged;
+            return Next::Damaged(ErrorClass::Mismatch);
         }
         lane.filled = 0;
         lane.expected.advance();
@@ -212,7 +224,7 @@ mod tests {
             lanes.room(1)[..tail.len()].copy_from_slice(tail);
             let next = lanes.take_request(1, tail.len(), &payload, &mut request);
             if damage {
-                assert_eq!(next, Next::Damaged);
+                assert_eq!(next, Next::Damaged(ErrorClass::Mismatch));
                 return;
             }
             let Next::Complete(answer) = next else { panic!("{next:?}") };

@@ -10,6 +10,9 @@
 //! | `churn` together | `bare-syscalls` | the hand-shake ends inside `connect` on loopback, so nothing ever waits |
 //! | `crr`, `churn` as the client of a server apart | `epoll` | users connect anew while others wait |
 //! | `stream` | `bare-syscalls` | one thread writes and reads the same 64 KiB while they are in its cache |
+//! | `http`, kept connections | as `rr` | the loop is the same, with HTTP in its messages |
+//! | `http`, a connection for some requests, together | `bare-syscalls` | as `churn` |
+//! | the same as either end apart | `epoll` | users connect anew while others wait |
 //! | `spawn-inside`, `chain` | `local-executor` | the smallest executor: one thread, type-erased tasks, no atomics |
 //! | `yield` | `in-turn` | type-erased tasks polled in turn, without a queue |
 //! | `ping-pong`: `channel`, `cell` | `two-slots` | two tasks on one thread, a slot each way, a queue of who is ready |
@@ -30,6 +33,8 @@ pub mod counter;
 pub mod crr;
 pub mod epoll;
 mod executor;
+pub mod http;
+pub mod http_pairs;
 pub mod lanes;
 mod ping_pong;
 pub mod poll;
@@ -43,6 +48,7 @@ pub mod sleep;
 pub mod sockets;
 pub mod stream;
 mod tasks;
+pub mod traffic;
 
 use std::sync::Arc;
 
@@ -63,7 +69,9 @@ impl Subject for Ceiling {
             name: "ceiling".into(),
             version: env!("CARGO_PKG_VERSION").into(),
             build: super::build_info(),
-            workloads: ["tcp", "scheduling", "stealing", "polling", "atomics", "memory", "pool", "sleep"].map(String::from).to_vec(),
+            workloads: ["tcp", "http", "scheduling", "stealing", "polling", "atomics", "memory", "pool", "sleep"]
+                .map(String::from)
+                .to_vec(),
         }
     }
 

@@ -27,7 +27,7 @@ use super::lanes::{Lanes, Next};
 use super::ring::{Done, Ring};
 use crate::measure::recorder::{ErrorClass, Recorder};
 use crate::measure::stamp::now_ns;
-use crate::subject::body::exchange::Site;
+use crate::subject::body::exchange::TcpSite;
 
 const TAG_ACCEPT: u64 = 1;
 const TAG_REQUEST: u64 = 2;
@@ -59,7 +59,7 @@ struct ChainLoop<'a> {
     lanes: Lanes,
     addresses: Addresses,
     recorder: Recorder,
-    site: &'a Site,
+    site: &'a TcpSite,
     users: &'a [(u32, SocketAddr)],
     listener: &'a TcpListener,
     /// Connections a user has begun; its low byte marks the completions of the attempt.
@@ -72,7 +72,7 @@ struct ChainLoop<'a> {
 ///
 /// # Errors
 /// The ring's.
-pub fn run(site: &Arc<Site>, users: &[(u32, SocketAddr)], listener: &TcpListener, drain: Duration) -> io::Result<()> {
+pub fn run(site: &Arc<TcpSite>, users: &[(u32, SocketAddr)], listener: &TcpListener, drain: Duration) -> io::Result<()> {
     let clients = users.len();
     let capacity = 2 * clients + 64;
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
@@ -228,7 +228,7 @@ impl ChainLoop<'_> {
                 let service = now - std::mem::replace(&mut self.lanes.lane(client).start, now);
                 self.recorder.success(service, bytes as u64);
             }
-            Next::ReceiveMore | Next::Damaged => self.recorder.failure(ErrorClass::Mismatch, None),
+            Next::ReceiveMore | Next::Damaged(_) => self.recorder.failure(ErrorClass::Mismatch, None),
         }
         self.begin(client)
     }
@@ -273,7 +273,7 @@ impl ChainLoop<'_> {
         let mut request = 0;
         match self.lanes.take_request(server, count, &self.site.payload, &mut request) {
             Next::ReceiveMore => self.receive(server),
-            Next::Damaged => self.end_server(server, Some((ErrorClass::Mismatch, None))),
+            Next::Damaged(_) => self.end_server(server, Some((ErrorClass::Mismatch, None))),
             Next::Complete(answer) => {
                 self.ring.reserve(2)?;
                 let send = opcode::Send::new(Fixed(server as u32), self.lanes.outgoing(server).as_ptr(), answer as u32);

@@ -13,18 +13,18 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsRawFd as _;
-use std::sync::Arc;
 use std::time::Duration;
 
 use io_uring::squeue::Flags;
 use io_uring::{opcode, types::Fixed};
 
-use super::lanes::{Lanes, Next, class_of};
+use super::lanes::{Next, class_of};
 use super::ring::{Done, Ring};
+use super::traffic::Traffic;
+use crate::load::closed::Control;
 use crate::measure::recorder::{ErrorClass, Recorder};
 use crate::measure::stamp::now_ns;
 use crate::subject::body::endpoint;
-use crate::subject::body::exchange::Site;
 
 const TAG_RECEIVE: u64 = 1;
 const TAG_SEND: u64 = 2;
@@ -45,11 +45,10 @@ pub struct Assignment {
 }
 
 /// One ring thread at work.
-pub struct RingLoop<'a> {
+pub struct RingLoop<T> {
     ring: Ring,
-    lanes: Lanes,
+    traffic: T,
     recorder: Recorder,
-    site: &'a Arc<Site>,
     assignment: Assignment,
     clients_open: usize,
     servers_open: usize,
@@ -57,19 +56,19 @@ pub struct RingLoop<'a> {
     in_flight: usize,
 }
 
-impl<'a> RingLoop<'a> {
+impl<T: Traffic> RingLoop<T> {
     /// Connects all users, one after the other, and begins to accept.
     ///
     /// # Errors
     /// The system's.
-    pub fn new(site: &'a Arc<Site>, assignment: Assignment) -> io::Result<Self> {
+    pub fn new(assignment: Assignment, traffic: impl FnOnce(usize) -> T) -> io::Result<Self> {
         let clients = assignment.users.len();
         let capacity = assignment.listener.as_ref().map_or(0, |(_, capacity)| *capacity as usize);
         let table = u32::try_from(clients + capacity).unwrap_or(u32::MAX);
         let ring = Ring::new(table.saturating_mul(4), table)?;
-        let lanes = Lanes::new(clients + capacity, &site.payload);
-        let recorder = Recorder::new(&site.control);
-        let mut this = Self { ring, lanes, recorder, site, assignment, clients_open: 0, servers_open: 0, in_flight: 0 };
+        let traffic = traffic(clients + capacity);
+        let recorder = Recorder::new(&traffic.site().control);
+        let mut this = Self { ring, traffic, recorder, assignment, clients_open: 0, servers_open: 0, in_flight: 0 };
         for client in 0..clients {
             this.connect(client)?;
             this.clients_open += 1;
@@ -79,6 +78,11 @@ impl<'a> RingLoop<'a> {
         Ok(this)
     }
 
+    /// The phases of the trial.
+    pub fn control(&self) -> &Control {
+        &self.traffic.site().control
+    }
+
     /// The rung of the set-up ladder.
     pub fn flags(&self) -> &'static str {
         self.ring.flags
@@ -86,12 +90,13 @@ impl<'a> RingLoop<'a> {
 
     fn connect(&mut self, client: usize) -> io::Result<()> {
         let (number, address) = self.assignment.users[client];
-        let stream = endpoint::connect(address, self.site.source(number, 0), self.site.workload.nodelay)?;
+        let site = self.traffic.site();
+        let stream = endpoint::connect(address, site.source(number, 0), site.nodelay)?;
         // The table holds the connection; the plain descriptor is closed here.
         self.ring.register(u32::try_from(client).unwrap_or(u32::MAX), stream.as_raw_fd())?;
         self.recorder.opened();
-        self.lanes.reset(client, &self.site.payload);
-        self.lanes.lane(client).stamp.connection = number;
+        self.traffic.reset(client);
+        self.traffic.name(client, number);
         Ok(())
     }
 
@@ -125,13 +130,13 @@ impl<'a> RingLoop<'a> {
     pub fn run(mut self, done: &mut Vec<Done>) -> io::Result<()> {
         let now = now_ns();
         for client in 0..self.clients_open {
-            self.lanes.lane(client).start = now;
+            *self.traffic.start(client) = now;
             self.request(client)?;
         }
         let mut deadline = None;
         loop {
             self.turn(done)?;
-            if self.site.control.is_draining() {
+            if self.traffic.site().control.is_draining() {
                 if self.clients_open == 0 && self.servers_open == 0 {
                     break;
                 }
@@ -147,11 +152,11 @@ impl<'a> RingLoop<'a> {
 
     /// Hands over the counts. Memory that the kernel may still write to is given up, never freed.
     fn finish(self) {
-        let Self { ring, lanes, recorder, in_flight, .. } = self;
+        let Self { ring, traffic, recorder, in_flight, .. } = self;
         recorder.finish();
         drop(ring);
         if in_flight > 0 {
-            std::mem::forget(lanes);
+            std::mem::forget(traffic);
         }
     }
 
@@ -160,7 +165,7 @@ impl<'a> RingLoop<'a> {
     fn turn(&mut self, done: &mut Vec<Done>) -> io::Result<()> {
         let before = self.ring.enters;
         // With both ends here a completion always comes; a far end may fail to send one.
-        let is_both = self.clients_open > 0 && self.servers_open > 0 && !self.site.control.is_draining();
+        let is_both = self.clients_open > 0 && self.servers_open > 0 && !self.traffic.site().control.is_draining();
         self.ring.turn(if is_both { None } else { Some(IDLE) })?;
         self.ring.reap(done);
         for &Done { user_data, result, has_more } in &*done {
@@ -186,17 +191,16 @@ impl<'a> RingLoop<'a> {
 
     #[inline]
     fn answered(&mut self, client: usize, count: usize) -> io::Result<()> {
-        match self.lanes.take_answer(client, count, &self.site.payload) {
+        match self.traffic.take_answer(client, count) {
             Next::ReceiveMore => self.receive(client),
             Next::Complete(bytes) => {
                 let now = now_ns();
-                let lane = self.lanes.lane(client);
-                let service = now - std::mem::replace(&mut lane.start, now);
+                let service = now - std::mem::replace(self.traffic.start(client), now);
                 self.recorder.success(service, bytes as u64);
-                if self.site.control.is_draining() { self.close(client) } else { self.request(client) }
+                if self.traffic.site().control.is_draining() { self.close(client) } else { self.request(client) }
             }
-            Next::Damaged => {
-                self.recorder.failure(ErrorClass::Mismatch, None);
+            Next::Damaged(class) => {
+                self.recorder.failure(class, None);
                 self.start_over(client)
             }
         }
@@ -204,17 +208,17 @@ impl<'a> RingLoop<'a> {
 
     #[inline]
     fn requested(&mut self, server: usize, count: usize) -> io::Result<()> {
-        let mut request = 0;
-        match self.lanes.take_request(server, count, &self.site.payload, &mut request) {
+        let mut served = 0;
+        match self.traffic.take_request(server, count, &mut served) {
             Next::ReceiveMore => self.receive(server),
             Next::Complete(answer) => {
-                if self.site.is_server {
-                    self.recorder.served((request + answer) as u64);
+                if self.traffic.site().is_server {
+                    self.recorder.served(served);
                 }
                 self.send_then_receive(server, answer)
             }
-            Next::Damaged => {
-                self.recorder.failure(ErrorClass::Mismatch, None);
+            Next::Damaged(class) => {
+                self.recorder.failure(class, None);
                 self.close(server)
             }
         }
@@ -222,9 +226,9 @@ impl<'a> RingLoop<'a> {
 
     #[inline]
     fn request(&mut self, client: usize) -> io::Result<()> {
-        let number = self.lanes.lane(client).stamp.connection;
-        let damage = self.site.control.takes_corruption(number);
-        let len = self.lanes.make_request(client, &self.site.payload, damage);
+        let (number, _) = self.assignment.users[client];
+        let damage = self.traffic.site().control.takes_corruption(number);
+        let len = self.traffic.make_request(client, damage);
         self.send_then_receive(client, len)
     }
 
@@ -232,7 +236,7 @@ impl<'a> RingLoop<'a> {
     fn send_then_receive(&mut self, lane: usize, len: usize) -> io::Result<()> {
         self.ring.reserve(2)?;
         let slot = Fixed(lane as u32);
-        let send = opcode::Send::new(slot, self.lanes.outgoing(lane).as_ptr(), len as u32)
+        let send = opcode::Send::new(slot, self.traffic.outgoing(lane).as_ptr(), len as u32)
             .flags(libc::MSG_WAITALL | libc::MSG_NOSIGNAL)
             .build()
             .flags(Flags::IO_LINK | Flags::SKIP_SUCCESS)
@@ -245,7 +249,7 @@ impl<'a> RingLoop<'a> {
 
     #[inline]
     fn receive(&mut self, lane: usize) -> io::Result<()> {
-        let room = self.lanes.room(lane);
+        let room = self.traffic.room(lane);
         let receive =
             opcode::Recv::new(Fixed(lane as u32), room.as_mut_ptr(), room.len() as u32).build().user_data((lane as u64) << 8 | TAG_RECEIVE);
         self.in_flight += 1;
@@ -262,7 +266,7 @@ impl<'a> RingLoop<'a> {
     fn closed(&mut self, lane: usize) {
         if lane < self.assignment.users.len() {
             self.clients_open -= 1;
-            self.site.control.user_done();
+            self.traffic.site().control.user_done();
         } else {
             self.servers_open -= 1;
             self.recorder.accepted_closed();
@@ -274,11 +278,11 @@ impl<'a> RingLoop<'a> {
             self.accept()?;
         }
         if let Ok(slot) = usize::try_from(result)
-            && slot < self.lanes.len()
+            && slot < self.traffic.lanes()
         {
             self.recorder.accepted();
             self.servers_open += 1;
-            self.lanes.reset(slot, &self.site.payload);
+            self.traffic.reset(slot);
             return self.receive(slot);
         }
         self.recorder.failure(ErrorClass::Accept, Some(-result));
@@ -289,7 +293,7 @@ impl<'a> RingLoop<'a> {
     #[cold]
     fn broken(&mut self, lane: usize, class: ErrorClass, result: i32) -> io::Result<()> {
         let is_client = lane < self.assignment.users.len();
-        let is_orderly = result == 0 && !is_client && self.lanes.lane(lane).filled == 0;
+        let is_orderly = result == 0 && !is_client && self.traffic.is_empty(lane);
         if !is_orderly {
             self.recorder.failure(class, (result < 0).then_some(-result));
         }
@@ -299,10 +303,10 @@ impl<'a> RingLoop<'a> {
     /// A new connection for a user whose own has failed.
     #[cold]
     fn start_over(&mut self, client: usize) -> io::Result<()> {
-        while !self.site.control.is_draining() {
+        while !self.traffic.site().control.is_draining() {
             match self.connect(client) {
                 Ok(()) => {
-                    self.lanes.lane(client).start = now_ns();
+                    *self.traffic.start(client) = now_ns();
                     return self.request(client);
                 }
                 Err(error) => {

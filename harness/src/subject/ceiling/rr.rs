@@ -11,7 +11,7 @@ use super::sockets::{ClientEnd, Desk, Fault, ServerEnd, Turn};
 use crate::measure::recorder::{ErrorClass, Recorder};
 use crate::measure::stamp::now_ns;
 use crate::subject::body::endpoint;
-use crate::subject::body::exchange::Site;
+use crate::subject::body::exchange::TcpSite;
 use crate::workload::tcp::payload::Stamp;
 
 struct Pair {
@@ -25,7 +25,7 @@ struct Pair {
 ///
 /// # Errors
 /// A [`Failure`] of the set-up.
-pub fn run(site: &Arc<Site>, users: &[(u32, SocketAddr)], listener: &TcpListener) -> Result<(), Failure> {
+pub fn run(site: &Arc<TcpSite>, users: &[(u32, SocketAddr)], listener: &TcpListener) -> Result<(), Failure> {
     let mut recorder = Recorder::new(&site.control);
     let mut desk = Desk::new(&site.payload);
     let mut pairs = Vec::with_capacity(users.len());
@@ -69,7 +69,7 @@ pub fn run(site: &Arc<Site>, users: &[(u32, SocketAddr)], listener: &TcpListener
 }
 
 fn connect(
-    site: &Site,
+    site: &TcpSite,
     desk: &mut Desk,
     recorder: &mut Recorder,
     number: u32,
@@ -86,7 +86,7 @@ fn connect(
 
 /// One operation of every user.
 #[inline]
-fn exchange(site: &Site, desk: &mut Desk, recorder: &mut Recorder, pairs: &mut [Pair], faults: &mut Vec<(usize, Fault)>) {
+fn exchange(site: &TcpSite, desk: &mut Desk, recorder: &mut Recorder, pairs: &mut [Pair], faults: &mut Vec<(usize, Fault)>) {
     let payload = &site.payload;
     for (index, pair) in pairs.iter_mut().enumerate() {
         let damage = site.control.takes_corruption(pair.number);

@@ -11,12 +11,14 @@ use zokio_report::schema::record::TrialRecord;
 use super::counter::OneCas;
 use super::ring_loop::{Assignment, RingLoop};
 use super::sockets::BLOCKING_BYTES_MAX;
-use super::{atomics, crr, epoll, ring, ring_crr, rr, skew, sleep, stream, tasks};
+use super::traffic::{TcpTraffic, Traffic};
+use super::{atomics, crr, epoll, http, ring, ring_crr, rr, skew, sleep, stream, tasks};
 use crate::measure::tally::Ledger;
 use crate::subject::body::coordinate;
 use crate::subject::body::drive::{self, SETUP_LIMIT};
 use crate::subject::body::endpoint;
-use crate::subject::body::exchange::Site;
+use crate::subject::body::exchange::TcpSite;
+use crate::subject::body::site::Site;
 use crate::subject::body::stack::FleetReport;
 use crate::subject::protocol::{Role, Trial};
 use crate::subject::serve::Session;
@@ -113,6 +115,7 @@ pub fn run_unless(refusal: Option<String>, trial: &Trial, session: &Session, con
         Workload::Atomics(workload) => atomics::run(trial, session, control, workload),
         Workload::Memory(workload) => allocators::run_ceiling(trial, session, control, workload),
         Workload::Pool(workload) => pools::run_ceiling(trial, session, control, workload),
+        Workload::Http(workload) => http::run(refusal, trial, session, control, workload),
         Workload::Sleep(workload) => {
             threads::run(trial, session, control, "ceiling", report(Variant::Nanosleep, None, &worker_cpus(trial)), |users| {
                 sleep::run(control, users.end - users.start, workload.duration_ns);
@@ -129,9 +132,8 @@ fn run_tcp(
     control: &Arc<Ledger>,
     workload: &TcpWorkload,
 ) -> Result<TrialRecord, Failure> {
-    let cpus = worker_cpus(trial);
     let users = drive::users(trial, workload);
-    let site = Arc::new(drive::site(trial, workload, control)?);
+    let site = Arc::new(TcpSite::new(trial, workload, control)?);
     if workload.mode == TcpMode::Stream && trial.role != Role::Both {
         return Err(drive::unsupported("the ceiling runs streams with both ends in one thread: use the role both"));
     }
@@ -141,7 +143,47 @@ fn run_tcp(
         None => RingSupport::Chained,
     };
     let variant = choose(workload, trial.role, users, site.payload.len_max(), ring);
-    let listeners = if trial.role == Role::Client { Vec::new() } else { listeners(trial, &cpus, users, workload.nodelay)? };
+    let body = |share: &[User], listener: Option<&TcpListener>| {
+        let traffic = |lanes| TcpTraffic::new(&site, lanes);
+        match (variant, listener) {
+            (Variant::BareSyscalls, Some(listener)) => match workload.mode {
+                TcpMode::Rr => rr::run(&site, share, listener),
+                TcpMode::Stream => stream::run(&site, share, listener),
+                TcpMode::Crr | TcpMode::Churn => {
+                    crr::run(&site, share, listener);
+                    Ok(())
+                }
+            },
+            (Variant::RingChain, Some(listener)) => {
+                let drain = Duration::from_millis(trial.phases.drain_ms);
+                ring_crr::run(&site, share, listener, drain).map_err(|error| ring_failure(&error))
+            }
+            (Variant::RingLinked, _) => run_ring(assignment(trial, users, share, listener)?, traffic),
+            _ => epoll::run(assignment(trial, users, share, listener)?, traffic),
+        }
+    };
+    let reason = refusal.filter(|_| variant != choose(workload, trial.role, users, site.payload.len_max(), RingSupport::Chained));
+    let report = report(variant, reason, &worker_cpus(trial));
+    run_connections(trial, session, &site, users, report, body)
+}
+
+/// A user by its number, and where it connects.
+pub(super) type User = (u32, SocketAddr);
+
+/// Runs a trial whose users have connections: listeners, a thread per CPU with its share of the users, phases and record.
+///
+/// # Errors
+/// A [`Failure`] of the set-up or of a thread.
+pub(super) fn run_connections(
+    trial: &Trial,
+    session: &Session,
+    site: &Site,
+    users: u32,
+    report: FleetReport,
+    body: impl Fn(&[User], Option<&TcpListener>) -> Result<(), Failure> + Sync,
+) -> Result<TrialRecord, Failure> {
+    let (cpus, control) = (worker_cpus(trial), &site.control);
+    let listeners = if trial.role == Role::Client { Vec::new() } else { listeners(trial, &cpus, users, site.nodelay)? };
     let own: Vec<SocketAddr> = listeners
         .iter()
         .map(TcpListener::local_addr)
@@ -149,26 +191,7 @@ fn run_tcp(
         .map_err(|error| endpoint::setup_failure("listen", "cannot read a listener's address", &error))?;
     let targets = if trial.role == Role::Client { endpoint::connect_addresses(trial)? } else { own.clone() };
     let shares = shares(trial.role, users, cpus.len(), &targets);
-
-    let body = |worker: usize| {
-        let listener = listeners.get(worker);
-        match (variant, listener) {
-            (Variant::BareSyscalls, Some(listener)) => match workload.mode {
-                TcpMode::Rr => rr::run(&site, &shares[worker], listener),
-                TcpMode::Stream => stream::run(&site, &shares[worker], listener),
-                TcpMode::Crr | TcpMode::Churn => {
-                    crr::run(&site, &shares[worker], listener);
-                    Ok(())
-                }
-            },
-            (Variant::RingChain, Some(listener)) => {
-                let drain = Duration::from_millis(trial.phases.drain_ms);
-                ring_crr::run(&site, &shares[worker], listener, drain).map_err(|error| ring_failure(&error))
-            }
-            (Variant::RingLinked, _) => run_ring(&site, assignment(trial, users, &shares[worker], listener)?),
-            _ => epoll::run(&site, assignment(trial, users, &shares[worker], listener)?),
-        }
-    };
+    let body = |worker: usize| body(&shares[worker], listeners.get(worker));
     let (phases, wanted) = threads::with_threads(control, &cpus, "ceiling", body, || {
         if trial.role == Role::Server {
             session.ready(&own);
@@ -178,9 +201,7 @@ fn run_tcp(
         session.ready(&own);
         Ok((coordinate::run_phases(control, &trial.phases, session)?, u64::from(users)))
     })?;
-
-    let reason = refusal.filter(|_| variant != choose(workload, trial.role, users, site.payload.len_max(), RingSupport::Chained));
-    let mut record = drive::assemble(control, &phases, trial, report(variant, reason, &cpus));
+    let mut record = drive::assemble(control, &phases, trial, report);
     record.counters.insert("connections_wanted".into(), wanted);
     Ok(record)
 }
@@ -192,7 +213,7 @@ fn listeners(trial: &Trial, cpus: &[u32], users: u32, nodelay: bool) -> Result<V
 }
 
 /// The users of each worker and where they connect: together to their own worker's port, apart to all in turn.
-fn shares(role: Role, users: u32, workers: usize, targets: &[SocketAddr]) -> Vec<Vec<(u32, SocketAddr)>> {
+fn shares(role: Role, users: u32, workers: usize, targets: &[SocketAddr]) -> Vec<Vec<User>> {
     let mut shares = vec![Vec::new(); workers];
     if role != Role::Server {
         for number in 0..users {
@@ -204,7 +225,7 @@ fn shares(role: Role, users: u32, workers: usize, targets: &[SocketAddr]) -> Vec
     shares
 }
 
-fn assignment(trial: &Trial, users: u32, share: &[(u32, SocketAddr)], listener: Option<&TcpListener>) -> Result<Assignment, Failure> {
+pub(super) fn assignment(trial: &Trial, users: u32, share: &[User], listener: Option<&TcpListener>) -> Result<Assignment, Failure> {
     // A server's users may all meet on one worker; connections that are closing take a slot for a moment longer.
     let most = if trial.role == Role::Server { users } else { u32::try_from(share.len()).unwrap_or(users) };
     let listener = listener.map(TcpListener::try_clone).transpose();
@@ -216,16 +237,17 @@ fn assignment(trial: &Trial, users: u32, share: &[(u32, SocketAddr)], listener: 
     })
 }
 
-fn run_ring(site: &Arc<Site>, assignment: Assignment) -> Result<(), Failure> {
+/// A thread on a ring: connects its users, says so, and runs to the end of the trial.
+pub(super) fn run_ring<T: Traffic>(assignment: Assignment, traffic: impl FnOnce(usize) -> T) -> Result<(), Failure> {
     let users = assignment.users.len();
     let mut done = Vec::new();
-    let mut ring = RingLoop::new(site, assignment).map_err(|error| ring_failure(&error))?;
+    let mut ring = RingLoop::new(assignment, traffic).map_err(|error| ring_failure(&error))?;
     ring.settle(&mut done).map_err(|error| ring_failure(&error))?;
     for _ in 0..users {
-        site.control.user_ready();
+        ring.control().user_ready();
     }
     if users > 0 {
-        site.control.gate().wait_thread();
+        ring.control().gate().wait_thread();
     }
     ring.run(&mut done).map_err(|error| ring_failure(&error))
 }
@@ -234,7 +256,7 @@ fn ring_failure(error: &std::io::Error) -> Failure {
     endpoint::setup_failure("io_uring", "the ring of a worker failed", error)
 }
 
-fn report(variant: Variant, reason: Option<String>, cpus: &[u32]) -> FleetReport {
+pub(super) fn report(variant: Variant, reason: Option<String>, cpus: &[u32]) -> FleetReport {
     let config = [("variant".to_owned(), json!(variant.name())), ("pinned_cpus".to_owned(), json!(cpus))].into_iter().collect();
     FleetReport { driver: variant.driver().into(), driver_reason: reason, config, ..FleetReport::default() }
 }

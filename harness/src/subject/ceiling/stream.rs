@@ -10,7 +10,7 @@ use zokio_report::schema::journal::Failure;
 use crate::measure::recorder::{ErrorClass, Recorder};
 use crate::measure::stamp::now_ns;
 use crate::subject::body::endpoint;
-use crate::subject::body::exchange::Site;
+use crate::subject::body::exchange::TcpSite;
 use crate::workload::tcp::chunk::{Chunks, Receiver};
 use crate::workload::tcp::payload::{Stamp, write_stamp};
 
@@ -27,7 +27,7 @@ struct Pipe {
 
 /// The calls of a pipe's turn.
 struct Turn<'a> {
-    site: &'a Site,
+    site: &'a TcpSite,
     chunks: Chunks,
     outgoing: Vec<u8>,
     incoming: Vec<u8>,
@@ -38,7 +38,7 @@ struct Turn<'a> {
 ///
 /// # Errors
 /// A [`Failure`] of the set-up or of the verification.
-pub fn run(site: &Arc<Site>, users: &[(u32, SocketAddr)], listener: &TcpListener) -> Result<(), Failure> {
+pub fn run(site: &Arc<TcpSite>, users: &[(u32, SocketAddr)], listener: &TcpListener) -> Result<(), Failure> {
     let chunks = crate::subject::body::stream::chunks(site);
     let mut turn =
         Turn { site, chunks, outgoing: chunks.buffer(), incoming: vec![0; chunks.bytes], recorder: Recorder::new(&site.control) };

@@ -5,12 +5,16 @@
 //! | elapsed, work, batches, histograms, warm-up | the client: it alone saw requests begin and end |
 //! | driver, reason, config, workers | the server: it is the subject under test; the client's stand in `config.client` |
 //! | counters | the server; the client's where the server has none of that name, else as `client_NAME` |
+//! | connections opened and wanted | the client, which alone opens them |
 //! | `cpu_ns` | the kernel's CPU clocks of both processes over the client's measured window |
 //!
 //! A mismatch that only the server saw is an error of the trial too (class `server-mismatch`): bytes are checked at both ends.
 
 use serde_json::{Map, Value, json};
 use zokio_report::schema::record::{CpuTime, TrialRecord};
+
+/// Counters of the client's own doing: a server that counts them too counts nothing.
+const CLIENTS: [&str; 2] = ["connections_opened", "connections_wanted"];
 
 /// The record of a trial whose server and client were two processes.
 pub fn combine(server: TrialRecord, client: TrialRecord, cpu_server_ns: Option<u64>, cpu_client_ns: Option<u64>) -> TrialRecord {
@@ -26,7 +30,9 @@ pub fn combine(server: TrialRecord, client: TrialRecord, cpu_server_ns: Option<u
     counters.insert("server_bytes".into(), server.work.bytes);
     counters.insert("server_errors".into(), server.work.errors.values().sum());
     for (name, value) in client.counters {
-        if counters.contains_key(&name) {
+        if CLIENTS.contains(&name.as_str()) {
+            counters.insert(name, value);
+        } else if counters.contains_key(&name) {
             counters.insert(format!("client_{name}"), value);
         } else {
             counters.insert(name, value);
@@ -77,14 +83,15 @@ mod tests {
 
     #[test]
     fn the_client_measures_and_the_server_is_the_subject() {
-        let server = record("epoll", 120, &[("syscalls", 7)]);
-        let client = record("io_uring", 100, &[("syscalls", 3), ("connections_opened", 64)]);
+        let server = record("epoll", 120, &[("syscalls", 7), ("connections_opened", 0), ("connections_accepted", 64)]);
+        let client = record("io_uring", 100, &[("syscalls", 3), ("connections_opened", 64), ("connections_accepted", 0)]);
         let both = combine(server, client, Some(40), Some(2));
         assert_eq!((both.elapsed_ns, both.work.ok, both.driver.as_str()), (100, 100, "epoll"));
         assert_eq!((both.cpu_ns.client, both.cpu_ns.server, both.cpu_ns.total), (Some(2), Some(40), Some(42)));
         assert_eq!(both.config["client"]["driver"], "io_uring");
         let counter = |name: &str| both.counters.get(name).copied();
         assert_eq!((counter("syscalls"), counter("client_syscalls"), counter("connections_opened")), (Some(7), Some(3), Some(64)));
+        assert_eq!(counter("connections_accepted"), Some(64), "the server accepts");
         assert_eq!(counter("server_verified"), Some(120));
     }
 

@@ -19,7 +19,7 @@ use self::fleet::{CurrentThreads, MultiThread};
 use self::stack::TokioStack;
 use crate::measure::tally::Ledger;
 use crate::subject::body::tasks::Outside;
-use crate::subject::body::{NO_QUEUE, atomics, drive, latency, polling, scheduling, skew, sleep};
+use crate::subject::body::{NO_QUEUE, atomics, drive, http, latency, polling, scheduling, skew, sleep};
 use crate::subject::protocol::{SubjectDescription, Trial};
 use crate::subject::serve::{Session, Subject};
 use crate::workload::Workload;
@@ -77,13 +77,13 @@ impl Subject for TokioCt {
 }
 
 fn describe(name: &str) -> SubjectDescription {
-    let workloads = ["tcp", "scheduling", "stealing", "polling", "latency", "atomics", "sleep"].map(String::from).to_vec();
+    let workloads = ["tcp", "http", "scheduling", "stealing", "polling", "latency", "atomics", "sleep"].map(String::from).to_vec();
     SubjectDescription { name: name.into(), version: VERSION.into(), build: super::build_info(), workloads }
 }
 
 fn run<F: Outside<TokioStack>>(fleet: F, control: &Arc<Ledger>, trial: &Trial, session: &Session) -> Result<TrialRecord, Failure> {
     match &trial.workload {
-        Workload::Tcp(workload) => drive::run::<TokioStack, F>(fleet, control, trial, workload, session),
+        Workload::Tcp(workload) => drive::run_tcp::<TokioStack, F>(fleet, control, trial, workload, session),
         Workload::Latency(workload) => latency::run::<TokioStack, F>(fleet, control, trial, workload, session),
         Workload::Scheduling(workload) => scheduling::run::<TokioStack, F>(fleet, control, trial, workload, session),
         Workload::Stealing(workload) if workload.mode == StealingMode::Skew => {
@@ -91,6 +91,7 @@ fn run<F: Outside<TokioStack>>(fleet: F, control: &Arc<Ledger>, trial: &Trial, s
         }
         Workload::Stealing(_) => Err(drive::unsupported(NO_QUEUE)),
         Workload::Polling(workload) => polling::run::<TokioStack, F>(fleet, control, trial, workload, session),
+        Workload::Http(workload) => http::run::<TokioStack, F>(fleet, control, trial, workload, session),
         Workload::Sleep(workload) => sleep::run::<TokioStack, F>(fleet, control, trial, workload, session),
         Workload::Atomics(workload) => atomics::run(fleet, control, trial, workload, session),
         Workload::Memory(_) => Err(drive::unsupported("tokio has no allocator of its own")),

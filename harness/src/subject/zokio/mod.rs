@@ -16,7 +16,7 @@ use zokio_report::schema::record::TrialRecord;
 use self::fleet::Workers;
 use self::stack::ZokioStack;
 use crate::measure::tally::Ledger;
-use crate::subject::body::{NO_QUEUE, atomics, drive, latency, polling, scheduling, skew, sleep};
+use crate::subject::body::{NO_QUEUE, atomics, drive, http, latency, polling, scheduling, skew, sleep};
 use crate::subject::protocol::{SubjectDescription, Trial};
 use crate::subject::serve::{Session, Subject};
 use crate::workload::Workload;
@@ -38,7 +38,7 @@ impl Zokio {
         }
         let fleet = Workers::start(trial, control)?;
         match &trial.workload {
-            Workload::Tcp(workload) => drive::run::<ZokioStack, _>(fleet, control, trial, workload, session),
+            Workload::Tcp(workload) => drive::run_tcp::<ZokioStack, _>(fleet, control, trial, workload, session),
             Workload::Latency(workload) => latency::run::<ZokioStack, _>(fleet, control, trial, workload, session),
             Workload::Scheduling(workload) => scheduling::run::<ZokioStack, _>(fleet, control, trial, workload, session),
             Workload::Stealing(workload) if workload.mode == StealingMode::Skew => {
@@ -46,6 +46,7 @@ impl Zokio {
             }
             Workload::Stealing(_) => Err(drive::unsupported(NO_QUEUE)),
             Workload::Polling(workload) => polling::run::<ZokioStack, _>(fleet, control, trial, workload, session),
+            Workload::Http(workload) => http::run::<ZokioStack, _>(fleet, control, trial, workload, session),
             Workload::Sleep(workload) => sleep::run::<ZokioStack, _>(fleet, control, trial, workload, session),
             Workload::Atomics(workload) => atomics::run(fleet, control, trial, workload, session),
             Workload::Memory(_) | Workload::Pool(_) => {
@@ -57,7 +58,8 @@ impl Zokio {
 
 impl Subject for Zokio {
     fn describe(&self) -> SubjectDescription {
-        let workloads = ["tcp", "scheduling", "stealing", "polling", "latency", "atomics", "pool", "sleep"].map(String::from).to_vec();
+        let workloads =
+            ["tcp", "http", "scheduling", "stealing", "polling", "latency", "atomics", "pool", "sleep"].map(String::from).to_vec();
         let version = env!("CARGO_PKG_VERSION").to_owned();
         SubjectDescription { name: "zokio".into(), version, build: super::build_info(), workloads }
     }
