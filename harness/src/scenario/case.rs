@@ -118,8 +118,9 @@ fn placement(scenario: &Table, workload: &Workload, findings: &mut Findings) -> 
             findings.push(Diagnostic::new(&node.span, message).label("unused").help(format!("{mode} uses {instead}")));
         }
     }
-    if let (true, Workload::Sleep(_), Some(node)) = (is_apart, workload, endpoints) {
-        findings.push(Diagnostic::new(&node.span, "`sleep` has no two ends to place apart").label("together").help("leave the key out"));
+    if let (true, false, Some(node)) = (is_apart, workload.has_two_ends(), endpoints) {
+        let message = format!("`{}` has no two ends to place apart", workload.name());
+        findings.push(Diagnostic::new(&node.span, message).label("together").help("leave the key out"));
     }
     if is_apart {
         Placement::Apart { server: cpus(scenario, "placement.server_cpus"), client: cpus(scenario, "placement.client_cpus") }

@@ -11,7 +11,7 @@ const HOUR: u64 = 3_600_000 * MS;
 pub(crate) const USERS_MAX: u64 = 1_000_000;
 
 /// Workload tables of this version.
-pub(crate) const WORKLOADS: &[&str] = &["tcp", "sleep"];
+pub(crate) const WORKLOADS: &[&str] = &["tcp", "sleep", "custom"];
 /// Workload tables of the format that this version cannot run.
 pub(crate) const WORKLOADS_UNSUPPORTED: &[&str] =
     &["scheduling", "stealing", "polling", "memory", "pool", "atomics", "io", "http", "file", "latency"];
@@ -128,6 +128,7 @@ pub(crate) const SCENARIO: &[Field] = &[
     Field::optional("runtime", Shape::Scalars, "Settings passed to the runtime."),
     Field::optional("tcp", Shape::Inherited(workloads::tcp::KEYS), "The workload: TCP over loopback."),
     Field::optional("sleep", Shape::Inherited(workloads::sleep::KEYS), "The workload of a control: short sleeps, one after the other."),
+    Field::optional("custom", Shape::Inherited(workloads::custom::KEYS), "The workload: what a program of your own does."),
     Field::optional("matrix", Shape::Matrix, "Multiplies the scenario into cases."),
     Field::optional("exclude", Shape::Tables(&[]), "Matrix points left out."),
     Field::optional("threshold", Shape::Tables(THRESHOLD), "Limits that gate."),
@@ -146,6 +147,7 @@ pub(crate) const DEFAULTS: &[Field] = &[
     Field::optional("runtime", Shape::Scalars, "Settings passed to the runtime."),
     Field::optional("tcp", Shape::Inherited(workloads::tcp::KEYS), "For scenarios with a tcp table."),
     Field::optional("sleep", Shape::Inherited(workloads::sleep::KEYS), "For scenarios with a sleep table."),
+    Field::optional("custom", Shape::Inherited(workloads::custom::KEYS), "For scenarios with a custom table."),
     Field::optional("threshold", Shape::Tables(THRESHOLD), "Limits of every scenario, beside its own."),
 ];
 

@@ -3,6 +3,7 @@
 //! A *subject* is any executable that answers the [`protocol`]. This binary holds four: [`zokio`], [`tokio`] in two layouts, and
 //! the [`ceiling`] without any runtime. [`serve`] is the side inside the trial, [`spawn`] the side outside.
 
+pub mod application;
 pub mod body;
 pub mod ceiling;
 pub mod protocol;

@@ -14,6 +14,15 @@ pub enum Workload {
     Tcp(tcp::TcpWorkload),
     /// The control `sleep-floor`: how long a short sleep really takes.
     Sleep(SleepWorkload),
+    /// What a program of the user's own does; only such programs can run it.
+    Custom(CustomWorkload),
+}
+
+/// Operations that the subject alone knows: `subject::serve::serve_fn` and `serve_async` run them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CustomWorkload {
+    /// Operations between two looks at the state of the trial.
+    pub operations_per_round: u64,
 }
 
 /// Sleeps of a fixed length, one after the other per user.
@@ -29,13 +38,14 @@ impl Workload {
         match self {
             Self::Tcp(_) => "tcp",
             Self::Sleep(_) => "sleep",
+            Self::Custom(_) => "custom",
         }
     }
 
     /// Bumped when the meaning of a workload changes, so results of two meanings are never compared.
     pub fn version(&self) -> u32 {
         match self {
-            Self::Tcp(_) | Self::Sleep(_) => 1,
+            Self::Tcp(_) | Self::Sleep(_) | Self::Custom(_) => 1,
         }
     }
 
@@ -43,7 +53,7 @@ impl Workload {
     pub fn primary_metric(&self) -> &'static str {
         match self {
             Self::Tcp(tcp) => tcp.mode.primary_metric(),
-            Self::Sleep(_) => "ops_per_s",
+            Self::Sleep(_) | Self::Custom(_) => "ops_per_s",
         }
     }
 
@@ -52,6 +62,7 @@ impl Workload {
         match self {
             Self::Tcp(tcp) => tcp.mode.witness(),
             Self::Sleep(_) => "the clock is read around each sleep: none returns before its time",
+            Self::Custom(_) => "the program checks its own results, and says how many operations of a round hold",
         }
     }
 
@@ -59,8 +70,13 @@ impl Workload {
     pub fn bytes_per_operation(&self) -> Option<u64> {
         match self {
             Self::Tcp(tcp) => tcp.bytes_per_operation(),
-            Self::Sleep(_) => None,
+            Self::Sleep(_) | Self::Custom(_) => None,
         }
+    }
+
+    /// Whether there is a server and a client that could be placed apart.
+    pub fn has_two_ends(&self) -> bool {
+        matches!(self, Self::Tcp(_))
     }
 
     /// The least CPU time of one successful operation: calibration keys and how often each is due, to be summed. It becomes `floor` of the
@@ -70,6 +86,7 @@ impl Workload {
     pub fn floor(&self) -> &'static [(&'static str, f64)] {
         match self {
             Self::Tcp(_) | Self::Sleep(_) => &[],
+            Self::Custom(_) => &[("empty_loop_ns", 1.0)],
         }
     }
 }

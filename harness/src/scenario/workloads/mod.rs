@@ -1,5 +1,6 @@
 //! The workload tables, a file each: the keys, and what they mean together with the load beside them.
 
+pub(crate) mod custom;
 pub(crate) mod sleep;
 pub(crate) mod tcp;
 
@@ -13,6 +14,7 @@ use super::validate::integer;
 /// The workload and its load.
 pub(crate) fn build(scenario: &Table, workload: &str, findings: &mut Findings) -> (Workload, Load) {
     match workload {
+        "custom" => custom::build(scenario),
         "sleep" => sleep::build(scenario),
         _ => tcp::build(scenario, findings),
     }

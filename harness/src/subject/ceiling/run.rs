@@ -19,7 +19,7 @@ use crate::subject::body::exchange::Site;
 use crate::subject::body::stack::FleetReport;
 use crate::subject::protocol::{Role, Trial};
 use crate::subject::serve::Session;
-use crate::subject::{threads, worker_cpus};
+use crate::subject::{application, threads, worker_cpus};
 use crate::workload::Workload;
 use crate::workload::tcp::{TcpMode, TcpWorkload};
 
@@ -107,6 +107,7 @@ pub fn run_unless(refusal: Option<String>, trial: &Trial, session: &Session, con
                 Ok(())
             })
         }
+        Workload::Custom(_) => Err(drive::unsupported(application::ONLY_CUSTOM)),
     }
 }
 

@@ -18,6 +18,7 @@ use zokio_report::schema::record::TrialRecord;
 use self::fleet::{CurrentThreads, MultiThread};
 use self::stack::TokioStack;
 use crate::measure::tally::Ledger;
+use crate::subject::application;
 use crate::subject::body::drive;
 use crate::subject::body::sleep;
 use crate::subject::body::stack::Fleet;
@@ -85,6 +86,7 @@ fn run<F: Fleet>(fleet: F, control: &Arc<Ledger>, trial: &Trial, session: &Sessi
     match &trial.workload {
         Workload::Tcp(workload) => drive::run::<TokioStack, F>(fleet, control, trial, workload, session),
         Workload::Sleep(workload) => sleep::run::<TokioStack, F>(fleet, control, trial, workload, session),
+        Workload::Custom(_) => Err(drive::unsupported(application::ONLY_CUSTOM)),
     }
 }
 

@@ -15,6 +15,7 @@ use zokio_report::schema::record::TrialRecord;
 use self::fleet::Workers;
 use self::stack::ZokioStack;
 use crate::measure::tally::Ledger;
+use crate::subject::application;
 use crate::subject::body::{drive, sleep};
 use crate::subject::protocol::{SubjectDescription, Trial};
 use crate::subject::serve::{Session, Subject};
@@ -34,6 +35,7 @@ impl Zokio {
         match &trial.workload {
             Workload::Tcp(workload) => drive::run::<ZokioStack, _>(fleet, control, trial, workload, session),
             Workload::Sleep(workload) => sleep::run::<ZokioStack, _>(fleet, control, trial, workload, session),
+            Workload::Custom(_) => Err(drive::unsupported(application::ONLY_CUSTOM)),
         }
     }
 }
