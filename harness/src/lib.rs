@@ -23,3 +23,5 @@ pub mod plan;
 pub mod scenario;
 pub mod subject;
 pub mod workload;
+
+pub use measure::load_test::{LoadTest, LoadTestResults};

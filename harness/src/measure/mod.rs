@@ -8,6 +8,8 @@
 pub mod calibrate;
 pub mod clock;
 pub mod cpu;
+pub mod doubling;
+pub mod load_test;
 pub mod recorder;
 mod ring_nop;
 pub mod stamp;

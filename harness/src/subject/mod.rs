@@ -5,6 +5,7 @@
 //! of [`crossbeam`]. [`serve`] is the side inside the trial, [`spawn`] the side outside.
 
 pub mod allocators;
+pub mod application;
 pub mod body;
 pub mod ceiling;
 pub mod crossbeam;

@@ -24,6 +24,8 @@ use super::protocol::{
     SubjectDescription, Trial,
 };
 
+pub use super::application::{serve_async, serve_fn};
+
 /// Something that can run trials.
 pub trait Subject: Sync {
     /// Name, version, build and workloads. Asked at the start of each trial too, so it has to be quick.

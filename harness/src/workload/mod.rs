@@ -40,6 +40,15 @@ pub enum Workload {
     Memory(memory::MemoryWorkload),
     /// Objects of a pool.
     Pool(pool::PoolWorkload),
+    /// What a program of the user's own does; only such programs can run it.
+    Custom(CustomWorkload),
+}
+
+/// Operations that the subject alone knows: `subject::serve::serve_fn` and `serve_async` run them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CustomWorkload {
+    /// Operations between two looks at the state of the trial.
+    pub operations_per_round: u64,
 }
 
 /// Sleeps of a fixed length, one after the other per user.
@@ -72,6 +81,7 @@ impl Workload {
             Self::Atomics(_) => "atomics",
             Self::Memory(_) => "memory",
             Self::Pool(_) => "pool",
+            Self::Custom(_) => "custom",
         }
     }
 
@@ -90,7 +100,7 @@ impl Workload {
             Self::Stealing(stealing) => stealing.mode.primary_metric(),
             Self::Polling(_) => "polls_per_s",
             Self::Http(_) => http::HttpWorkload::PRIMARY_METRIC,
-            Self::Sleep(_) => "ops_per_s",
+            Self::Sleep(_) | Self::Custom(_) => "ops_per_s",
             Self::Atomics(_) => "atomic_ops_per_s",
             Self::Memory(_) => "allocations_per_s",
             Self::Pool(_) => "acquires_per_s",
@@ -112,6 +122,7 @@ impl Workload {
             Self::Atomics(atomics) => atomics.mode.witness(),
             Self::Memory(memory) => memory.witness(),
             Self::Pool(pool) => pool.witness(),
+            Self::Custom(_) => "the program checks its own results, and says how many operations of a round hold",
         }
     }
 
@@ -143,7 +154,7 @@ impl Workload {
     /// An operation that is one turn of a loop names `empty_loop_ns`; then `empty-loop` judges it too.
     pub fn floor(&self) -> &'static [(&'static str, f64)] {
         match self {
-            Self::Scheduling(_) | Self::Polling(_) | Self::Memory(_) | Self::Pool(_) => &[("empty_loop_ns", 1.0)],
+            Self::Scheduling(_) | Self::Polling(_) | Self::Memory(_) | Self::Pool(_) | Self::Custom(_) => &[("empty_loop_ns", 1.0)],
             Self::Atomics(atomics) => atomics.mode.floor(),
             Self::Stealing(stealing) => match stealing.mode {
                 stealing::StealingMode::Queue => &[("fetch_add_ns", 1.0)],

@@ -1,6 +1,7 @@
 //! The command line end to end: usage, faults of subjects, faults of the host, interruptions.
 #![cfg(target_os = "linux")]
 
+mod fault_table;
 mod faults;
 mod host;
 mod interrupted;

@@ -1,6 +1,7 @@
 //! The workload tables, a file each: the keys, and what they mean together with the load beside them.
 
 pub(crate) mod atomics;
+pub(crate) mod custom;
 pub(crate) mod http;
 pub(crate) mod latency;
 pub(crate) mod memory;
@@ -40,6 +41,7 @@ pub(crate) fn build(scenario: &Table, workload: &str, findings: &mut Findings) -
         "memory" => memory::build(scenario, findings),
         "pool" => pool::build(scenario, findings),
         "http" => http::build(scenario, findings),
+        "custom" => custom::build(scenario),
         "sleep" => sleep::build(scenario),
         _ => tcp::build(scenario, findings),
     }

@@ -22,7 +22,7 @@ use crate::subject::body::site::Site;
 use crate::subject::body::stack::FleetReport;
 use crate::subject::protocol::{Role, Trial};
 use crate::subject::serve::Session;
-use crate::subject::{allocators, pools, queue, threads, worker_cpus};
+use crate::subject::{allocators, application, pools, queue, threads, worker_cpus};
 use crate::workload::Workload;
 use crate::workload::stealing::StealingMode;
 use crate::workload::tcp::{TcpMode, TcpWorkload};
@@ -122,6 +122,7 @@ pub fn run_unless(refusal: Option<String>, trial: &Trial, session: &Session, con
                 Ok(())
             })
         }
+        Workload::Custom(_) => Err(drive::unsupported(application::ONLY_CUSTOM)),
     }
 }
 

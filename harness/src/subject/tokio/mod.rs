@@ -18,6 +18,7 @@ use zokio_report::schema::record::TrialRecord;
 use self::fleet::{CurrentThreads, MultiThread};
 use self::stack::TokioStack;
 use crate::measure::tally::Ledger;
+use crate::subject::application;
 use crate::subject::body::tasks::Outside;
 use crate::subject::body::{NO_QUEUE, atomics, drive, http, latency, polling, scheduling, skew, sleep};
 use crate::subject::protocol::{SubjectDescription, Trial};
@@ -96,6 +97,7 @@ fn run<F: Outside<TokioStack>>(fleet: F, control: &Arc<Ledger>, trial: &Trial, s
         Workload::Atomics(workload) => atomics::run(fleet, control, trial, workload, session),
         Workload::Memory(_) => Err(drive::unsupported("tokio has no allocator of its own")),
         Workload::Pool(_) => Err(drive::unsupported("tokio has no pool of its own")),
+        Workload::Custom(_) => Err(drive::unsupported(application::ONLY_CUSTOM)),
     }
 }
 

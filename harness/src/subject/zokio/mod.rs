@@ -16,6 +16,7 @@ use zokio_report::schema::record::TrialRecord;
 use self::fleet::Workers;
 use self::stack::ZokioStack;
 use crate::measure::tally::Ledger;
+use crate::subject::application;
 use crate::subject::body::{NO_QUEUE, atomics, drive, http, latency, polling, scheduling, skew, sleep};
 use crate::subject::protocol::{SubjectDescription, Trial};
 use crate::subject::serve::{Session, Subject};
@@ -52,6 +53,7 @@ impl Zokio {
             Workload::Memory(_) | Workload::Pool(_) => {
                 Err(drive::unsupported("zokio has slabs for its tasks and pools for objects and buffers, but no allocator"))
             }
+            Workload::Custom(_) => Err(drive::unsupported(application::ONLY_CUSTOM)),
         }
     }
 }

@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | one exchange over loopback | one 64-byte write and read | it needs two of each; a ring saves entries into the kernel, never half of the work |
 //! | a byte moved over loopback | one copy | it is copied in and out |
-//! | an operation of a case with a `floor` | the calibrated costs named there ([`floor`](super::floor)) | |
+//! | an operation of a case with a `floor` | the calibrated costs named there ([`super::floor`]) | |
 //! | one sleep | its own length, per user | |
 
 use serde_json::Value;

@@ -4,6 +4,7 @@ use super::super::calibration;
 use super::super::row::{Recorded, Row};
 use super::finding::{Finding, worst_trial};
 use crate::schema::histogram::{self, Histogram};
+use crate::schema::record::Work;
 use crate::units::{Nanos, Share, grouped};
 
 /// A batch below so many clock steps cannot be timed to 1 %.
@@ -14,6 +15,12 @@ const STEPS_SUSPECT: f64 = 1_000.0;
 const ERROR_SHARE: (f64, f64) = (0.001, 0.01);
 /// A row that lost this share of its trials is no sample of them any more.
 const LOST_TRIALS_INVALID: f64 = 0.5;
+/// Share of the successes whose times a distribution holds at least: operations at the edge of the window may be cut.
+const TIMED_SHARE: f64 = 0.99;
+/// So many times that are really measured are never all the same to three digits, when...
+const SAMPLES_THAT_DIFFER: u64 = 100;
+/// ... the rates of the batches are so far apart.
+const BATCHES_THAT_DIFFER: f64 = 0.10;
 
 /// `finite`: some time passed and some work was done, in every trial.
 pub(super) fn finite(row: &Row<'_>) -> Option<Finding> {
@@ -87,8 +94,29 @@ fn work_mismatch(row: &Row<'_>, trial: &Recorded<'_>) -> Option<String> {
             return Some(format!("{ok} successes of {per_operation} bytes each are not the {bytes} bytes claimed"));
         }
     }
-    let samples = trial.histograms.and_then(|histograms| histograms.get("service_time")).map_or(0, Histogram::len);
-    (samples > work.attempted).then(|| format!("{} times for {} attempts", grouped(samples), grouped(work.attempted)))
+    let times = trial.histograms.and_then(|histograms| histograms.get("service_time")).filter(|times| !times.is_empty());
+    times.and_then(|times| invented_times(work, times, &trial.record.batches))
+}
+
+/// A distribution that was not measured: of another count than the operations, or of one value while the batches tell of many.
+fn invented_times(work: &Work, times: &Histogram<u64>, batches: &[(u64, u64)]) -> Option<String> {
+    let samples = times.len();
+    if (samples as f64) < work.ok as f64 * TIMED_SHARE || samples > work.attempted {
+        return Some(format!("{} times for {} successes of {} attempts", grouped(samples), grouped(work.ok), grouped(work.attempted)));
+    }
+    let is_one_value = times.equivalent(times.min(), times.max());
+    (is_one_value && samples >= SAMPLES_THAT_DIFFER && spread(batches) > BATCHES_THAT_DIFFER).then(|| {
+        let spread = Share(spread(batches));
+        format!("all {} times are the same, and the rates of the batches differ by {spread}: made up from a mean", grouped(samples))
+    })
+}
+
+/// How far the fastest full batch is from the slowest, as a share of the fastest.
+fn spread(batches: &[(u64, u64)]) -> f64 {
+    let full = if batches.len() > 1 { &batches[..batches.len() - 1] } else { batches };
+    let rates = || full.iter().filter(|(_, ns)| *ns > 0).map(|(operations, ns)| *operations as f64 / *ns as f64);
+    let (slowest, fastest) = (rates().fold(f64::INFINITY, f64::min), rates().fold(0.0, f64::max));
+    if fastest > 0.0 { 1.0 - slowest / fastest } else { 0.0 }
 }
 
 /// `errors`: rates count successes alone, and few enough operations failed for them to mean something.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::super::calibration;
 use super::super::row::{Recorded, Row};
 use super::finding::{Finding, worst_trial};
+use crate::stats::quantile;
 use crate::units::Nanos;
 
 /// Share of the measured cost that is the bound: virtual machines move their CPUs between states in which the same call costs 1.25 to 1.5
@@ -15,6 +16,8 @@ use crate::units::Nanos;
 pub(super) const STATE_SLACK: f64 = 0.6;
 /// What an operation of a loop may take less than the empty loop, by which it was measured a moment earlier or later.
 const EMPTY_LOOP_SLACK: f64 = 0.9;
+/// How much longer twice the work takes.
+const DOUBLING: (f64, f64) = (1.6, 2.4);
 
 /// The sum of the floor for one operation of a trial; `None` where the case names no floor, an error where a part was not measured.
 pub(super) fn per_operation_ns(row: &Row<'_>, trial: &Recorded<'_>) -> Option<Result<f64, String>> {
@@ -36,6 +39,29 @@ fn nearest_cpus(measured: f64, trial: &Recorded<'_>) -> f64 {
 fn parts<'a>(row: &Row<'a>) -> Option<Vec<(&'a str, f64)>> {
     let parts = row.case.effective.get("floor")?.as_array().filter(|parts| !parts.is_empty())?;
     parts.iter().map(|part: &Value| Some((part.get(0)?.as_str()?, part.get(1)?.as_f64()?))).collect()
+}
+
+/// `doubling`: twice the work took 1.6 to 2.4 times as long, in the median trial.
+///
+/// Where a record has no such times, a case whose operations cost CPU time alone says so; sockets and sleeps are witnessed otherwise.
+pub(super) fn doubling(row: &Row<'_>) -> Option<Finding> {
+    let times = |trial: &Recorded<'_>| {
+        let counter = |name: &str| trial.record.counters.get(name).map(|ns| *ns as f64);
+        counter("doubling_once_ns").zip(counter("doubling_twice_ns"))
+    };
+    // No time at all for the work gives an infinite ratio, or none; both are no doubling.
+    let ratios: Vec<f64> = row.recorded().filter_map(|trial| times(&trial)).map(|(once, twice)| (twice / once).clamp(0.0, 1e9)).collect();
+    if ratios.is_empty() {
+        parts(row)?;
+        return Some(Finding::skipped("the records have no `doubling_once_ns` and `doubling_twice_ns`"));
+    }
+    // A ratio that is no number stands for work that took no time.
+    let ratios: Vec<f64> = ratios.into_iter().map(|ratio| if ratio.is_nan() { 0.0 } else { ratio }).collect();
+    let ratio = quantile::median(&ratios)?;
+    let (least, most) = DOUBLING;
+    let detail = format!("twice the work took {ratio:.2} times as long, {least} to {most} is work");
+    let finding = if (least..=most).contains(&ratio) { Finding::pass(detail) } else { Finding::invalid(detail) };
+    Some(finding.with(ratio, if ratio < least { least } else { most }))
 }
 
 /// `empty-loop`: an operation that runs inside a loop takes as long as a turn of the empty loop, or the compiler removed it.
@@ -104,6 +130,31 @@ mod tests {
             assert_eq!(state(&checks, "cpu-evidence"), Some(evidence), "{floor} {operations}: {checks:#?}");
             assert_eq!(state(&checks, "empty-loop"), empty_loop, "{floor} {operations}: {checks:#?}");
         }
+    }
+
+    #[test]
+    fn twice_the_work_takes_twice_the_time() {
+        use CheckState::{Invalid, Pass};
+        let cases = [
+            (2_000_000, 4_100_000, Pass),
+            (2_000_000, 2_900_000, Invalid),
+            (20, 20, Invalid),
+            (0, 0, Invalid),
+            (0, 9, Invalid),
+            (5, 13, Invalid),
+        ];
+        for (once, twice, expected) in cases {
+            let mut journal = Journal::sleeps();
+            journal.each("tokio", |record, _| {
+                record.counters.insert("doubling_once_ns".into(), once);
+                record.counters.insert("doubling_twice_ns".into(), twice);
+            });
+            let result = journal.summarize();
+            let row = result.cases[0].subjects.iter().find(|row| row.subject == "tokio").unwrap();
+            assert_eq!(state(&row.validity.checks, "doubling"), Some(expected), "{once} {twice}: {:#?}", row.validity);
+        }
+        let silent = checks(json!([["empty_loop_ns", 1.0]]), 1_000_000, None);
+        assert_eq!(state(&silent, "doubling"), Some(CheckState::Skipped));
     }
 
     #[test]

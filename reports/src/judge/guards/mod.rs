@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`claims`]: the record against itself | `finite` `timer-floor` `work-done` `errors` `connections` `tail-support` |
 //! | [`bounds`]: the record against this machine | `physical-bound` `cpu-evidence` |
-//! | [`floor`]: the record against the least that its own operation costs | `empty-loop` |
+//! | [`floor`]: the record against the least that its own operation costs | `empty-loop` `doubling` |
 //! | [`kernel`]: the record against the orchestrator and the kernel | `wall-clock` `kernel-counters` `workers-observed` `placement` |
 //! | [`load`]: whether the load was what it claims | `littles-law` `generator` `coordinated-omission` `steady` |
 //! | [`host`]: whether the host was fit to measure on | `noise` `throttle` `debug-build` `core-state` |
@@ -30,11 +30,12 @@ use crate::schema::validity::{Check, CheckState, Validity, ValidityState};
 type Guard = fn(&Row<'_>) -> Option<Finding>;
 
 /// Every guard of a row, in the order of the result.
-const GUARDS: [(&str, Guard); 21] = [
+const GUARDS: [(&str, Guard); 22] = [
     ("finite", claims::finite),
     ("timer-floor", claims::timer_floor),
     ("physical-bound", bounds::physical_bound),
     ("empty-loop", floor::empty_loop),
+    ("doubling", floor::doubling),
     ("work-done", claims::work_done),
     ("errors", claims::errors),
     ("connections", claims::connections),

@@ -90,9 +90,36 @@ fn lies_of_the_record() -> Vec<Lie> {
             "physical-bound",
             Invalid,
         ),
+        (
+            "a loop that was removed",
+            bent(tcp(), |record, _| {
+                record.counters.extend([("doubling_once_ns".to_string(), 20), ("doubling_twice_ns".to_string(), 20)]);
+            }),
+            "doubling",
+            Invalid,
+        ),
         ("more operations than bytes", bent(tcp(), |record, _| record.work.bytes /= 2), "work-done", Invalid),
         ("attempts that add up to nothing", bent(tcp(), |record, _| record.work.attempted += 1), "work-done", Invalid),
         ("content not checked", bent(tcp(), |record, _| record.work.verified -= 1), "work-done", Invalid),
+        (
+            "times of a tenth of the operations",
+            bent(tcp(), |record, _| {
+                let (ok, elapsed) = (record.work.ok, record.elapsed_ns);
+                with_times(record, 64 * elapsed / ok, ok / 10)
+            }),
+            "work-done",
+            Invalid,
+        ),
+        (
+            "a distribution made up from a mean",
+            bent(tcp(), |record, _| {
+                let (ok, elapsed) = (record.work.ok, record.elapsed_ns);
+                with_times(record, 64 * elapsed / ok, ok);
+                record.batches.iter_mut().step_by(2).for_each(|batch| batch.0 = batch.0 * 4 / 5)
+            }),
+            "work-done",
+            Invalid,
+        ),
         ("a distribution of junk", bent(tcp(), |record, _| record.histograms[0].payload = "junk".into()), "work-done", Invalid),
         (
             "five errors in a thousand",
@@ -228,7 +255,11 @@ fn labels_say_what_the_numbers_are() {
         record.cpu_ns.client = None;
         evidence.processes.iter_mut().for_each(|process| process.cpu_measure_ns = Some(299_000_000));
     });
-    journal.each(LIAR, |record, _| with_times(record, 355_000, 50));
+    journal.each(LIAR, |record, _| {
+        record.work = crate::schema::record::Work { attempted: 50, ok: 50, verified: 50, bytes: 50 * 128, ..Default::default() };
+        record.batches = vec![(5, record.elapsed_ns / 10); 10];
+        with_times(record, 64 * record.elapsed_ns / 50, 50)
+    });
     let row = row(&journal);
     let detail = |id: &str| row.validity.checks.iter().find(|check| check.id == id).unwrap().detail.clone();
     assert!(detail("generator").starts_with("client saturated: the row is bound by the client as much as by the server"));

@@ -1,0 +1,163 @@
+//! Load on a closure for a while, on `zokio`: how many tasks ended well, in what time, and how long each took.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use zokio_report::schema::histogram;
+use zokio_report::schema::result::Percentiles;
+
+use super::recorder::time_histogram;
+
+/// A closed loop: so many tasks at a time, each starting the next operation when its last one ended.
+///
+/// ```
+/// use std::time::Duration;
+/// use zokio_bench::LoadTest;
+///
+/// let test = LoadTest { concurrent_tasks: 8, duration: Duration::from_millis(50) };
+/// let results = test.run(|_task| async {
+///     zokio::time::sleep(Duration::from_millis(5)).await;
+///     Ok::<(), std::io::Error>(())
+/// })?;
+/// assert!(results.tasks_completed >= 8 && results.errors == 0);
+/// // The rate is per second that passed, not per second that was asked for.
+/// assert!(results.elapsed >= test.duration);
+/// let rate = results.tasks_completed as f64 / results.elapsed.as_secs_f64();
+/// assert_eq!(results.throughput, Some(rate));
+/// assert!(results.latency_ns.p50.is_some_and(|p50| p50 >= 5e6));
+/// // A quantile without ten samples beyond it is left out.
+/// assert_eq!(results.latency_ns.p999, None);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadTest {
+    /// Operations under way at any time.
+    pub concurrent_tasks: u32,
+    /// No operation starts after this; those under way end.
+    pub duration: Duration,
+}
+
+/// What came of a [`LoadTest`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoadTestResults {
+    /// Operations that ended well.
+    pub tasks_completed: u64,
+    /// Operations that ended in an error; no rate counts them.
+    pub errors: u64,
+    /// From the first start to the last end.
+    pub elapsed: Duration,
+    /// Operations that ended well, per second of `elapsed`; `None` where nothing was done or no time passed.
+    pub throughput: Option<f64>,
+    /// Service times of the operations that ended well, in nanoseconds; a quantile without enough samples is `None`.
+    pub latency_ns: Percentiles,
+}
+
+struct Counted {
+    times: Histogram<u64>,
+    errors: u64,
+}
+
+impl LoadTest {
+    /// Runs the load on a runtime of its own, a worker per CPU; `operation` gets the number of its task.
+    ///
+    /// # Errors
+    /// The runtime could not be built, or an operation panicked.
+    pub fn run<O, F, E>(&self, operation: O) -> io::Result<LoadTestResults>
+    where
+        O: Fn(u32) -> F + Clone + Send + 'static,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: 'static,
+    {
+        let runtime = zokio::Builder::new().build()?;
+        let is_over = Arc::new(AtomicBool::new(false));
+        let start = Instant::now();
+        let tasks: Vec<_> =
+            (0..self.concurrent_tasks).map(|number| runtime.spawn(one_task(number, operation.clone(), Arc::clone(&is_over)))).collect();
+        std::thread::sleep(self.duration.saturating_sub(start.elapsed()));
+        // Relaxed: a flag alone; what the tasks counted comes by their joins.
+        is_over.store(true, Ordering::Relaxed);
+        let counted: io::Result<Vec<Counted>> = runtime.block_on(async {
+            let mut all = Vec::with_capacity(tasks.len());
+            for task in tasks {
+                all.push(task.await.map_err(|_| io::Error::other("an operation panicked"))?);
+            }
+            Ok(all)
+        });
+        Ok(results(&counted?, start.elapsed()))
+    }
+}
+
+async fn one_task<F, E>(number: u32, operation: impl Fn(u32) -> F, is_over: Arc<AtomicBool>) -> Counted
+where
+    F: Future<Output = Result<(), E>>,
+{
+    let mut counted = Counted { times: time_histogram(), errors: 0 };
+    while !is_over.load(Ordering::Relaxed) {
+        let start = Instant::now();
+        match operation(number).await {
+            Ok(()) => counted.times.saturating_record(start.elapsed().as_nanos() as u64),
+            Err(_) => counted.errors += 1,
+        }
+    }
+    counted
+}
+
+fn results(counted: &[Counted], elapsed: Duration) -> LoadTestResults {
+    let mut times = time_histogram();
+    for one in counted {
+        times.add(&one.times).expect("all histograms have the same bounds");
+    }
+    let tasks_completed = times.len();
+    let rate = tasks_completed as f64 / elapsed.as_secs_f64();
+    LoadTestResults {
+        tasks_completed,
+        errors: counted.iter().map(|one| one.errors).sum(),
+        elapsed,
+        throughput: Some(rate).filter(|rate| rate.is_finite() && *rate > 0.0),
+        latency_ns: histogram::percentiles(&times),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_operation_lengthens_the_time_and_lowers_the_rate() {
+        let test = LoadTest { concurrent_tasks: 3, duration: Duration::from_millis(1) };
+        let slow = test.run(|_| async {
+            zokio::time::sleep(Duration::from_millis(100)).await;
+            Ok::<(), ()>(())
+        });
+        let slow = slow.expect("a runtime");
+        assert_eq!((slow.tasks_completed, slow.errors), (3, 0));
+        assert!(slow.elapsed >= Duration::from_millis(100), "{slow:?}");
+        assert!(slow.throughput.is_some_and(|rate| rate <= 30.0), "3 tasks in 1 ms would be 3,000 a second: {slow:?}");
+    }
+
+    #[test]
+    fn errors_are_counted_and_are_no_work() {
+        let test = LoadTest { concurrent_tasks: 2, duration: Duration::from_millis(10) };
+        let results = test
+            .run(|task| async move {
+                zokio::time::sleep(Duration::from_millis(1)).await;
+                if task == 0 { Err("broken") } else { Ok(()) }
+            })
+            .expect("a runtime");
+        assert!(results.errors > 0 && results.tasks_completed > 0, "{results:?}");
+        let nothing = LoadTest { concurrent_tasks: 1, duration: Duration::ZERO }.run(|_| async { Err::<(), ()>(()) }).expect("a runtime");
+        assert_eq!((nothing.tasks_completed, nothing.throughput), (0, None));
+        assert!(
+            LoadTest { concurrent_tasks: 1, duration: Duration::from_millis(1) }
+                .run(|_| async {
+                    panic!("as planned");
+                    #[allow(unreachable_code)]
+                    Ok::<(), ()>(())
+                })
+                .is_err()
+        );
+    }
+}

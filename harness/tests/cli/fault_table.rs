@@ -1,0 +1,196 @@
+//! The fault table: each way to a number that is none, told as a fake subject, is caught by its named guard, and the run ends with 5.
+//!
+//! `reports/src/judge/guards/README.md` holds the same table for the reader.
+
+use serde_json::{Value, json};
+
+use super::tale::{NAP, Tale, row};
+
+/// A fault: its name as in the README, the workload table, what the fake does, and the guards that say `invalid`.
+struct Fault {
+    name: &'static str,
+    workload: &'static str,
+    subject: String,
+    guards: &'static [&'static str],
+}
+
+const TCP: &str = "[scenario.tcp]\nmode = \"rr\"\nrequest = \"64B\"\nresponse = \"64B\"\n[scenario.load.closed]\nusers = 8";
+const CUSTOM: &str = "[scenario.custom]";
+/// The window of every fake; a shell sleeps a little longer.
+const WINDOW_NS: u64 = 50_000_000;
+
+/// 300 honest round trips of 128 bytes, but for `change`; the shell loops meanwhile, so that CPU time was used.
+fn record(change: impl Fn(&mut Value)) -> String {
+    let mut record = json!({
+        "elapsed_ns": WINDOW_NS,
+        "work": { "attempted": 300, "ok": 300, "bytes": 300 * 128, "verified": 300 },
+        "batches": vec![(30, WINDOW_NS / 10); 10],
+        "counters": { "connections_opened": 0, "connections_wanted": 0 },
+        "driver": "none",
+    });
+    change(&mut record);
+    json!({ "record": record }).to_string()
+}
+
+fn fake(change: impl Fn(&mut Value)) -> String {
+    format!("phases; echo '{}'", record(change))
+}
+
+fn claim(record: &mut Value, operations: u64) {
+    record["work"] = json!({ "attempted": operations, "ok": operations, "bytes": 128 * operations, "verified": operations });
+    record["batches"] = json!(vec![(operations / 10, WINDOW_NS / 10); 10]);
+}
+
+fn computed(record: &mut Value, operations: u64) {
+    claim(record, operations);
+    record["work"]["bytes"] = json!(0);
+    record["counters"] = json!({});
+}
+
+/// A distribution of `count` times of `ns` each.
+fn times(ns: u64, count: u64) -> Value {
+    let mut times = zokio_bench::measure::recorder::time_histogram();
+    times.record_n(ns, count).expect("in bounds");
+    json!([zokio_bench::measure::tally::encode("service_time", &times)])
+}
+
+fn faults() -> Vec<Fault> {
+    vec![
+        Fault {
+            name: "dead loop",
+            workload: CUSTOM,
+            subject: fake(|record| {
+                computed(record, 5_000_000_000_000_000);
+                record["counters"] = json!({ "doubling_once_ns": 20, "doubling_twice_ns": 20 });
+            }),
+            guards: &["doubling", "physical-bound", "empty-loop"],
+        },
+        Fault {
+            name: "enqueue without execution",
+            workload: CUSTOM,
+            subject: fake(|record| {
+                computed(record, 4_000_000_000);
+                record["work"]["verified"] = json!(0);
+            }),
+            guards: &["work-done", "cpu-evidence"],
+        },
+        Fault {
+            name: "millisecond clock",
+            workload: TCP,
+            subject: fake(|record| {
+                record["elapsed_ns"] = json!(1);
+                record["batches"] = json!([[300, 1]]);
+            }),
+            guards: &["timer-floor"],
+        },
+        Fault {
+            name: "sleep instead of socket",
+            workload: TCP,
+            subject: fake(|record| {
+                claim(record, 50_000);
+                record["counters"] = json!({ "connections_opened": 64_000_000, "connections_wanted": 8 });
+            }),
+            guards: &["kernel-counters", "cpu-evidence"],
+        },
+        Fault {
+            name: "errors counted as work",
+            workload: TCP,
+            subject: fake(|record| {
+                record["work"]["errors"] = json!({ "read": 100 });
+                record["work"]["attempted"] = json!(400);
+            }),
+            guards: &["errors"],
+        },
+        Fault {
+            name: "attempts counted as work",
+            workload: TCP,
+            subject: fake(|record| record["work"]["errors"] = json!({ "read": 100 })),
+            guards: &["work-done"],
+        },
+        Fault {
+            name: "percentiles derived from a mean",
+            workload: TCP,
+            subject: fake(|record| {
+                record["histograms"] = times(8 * WINDOW_NS / 300, 300);
+                for (index, batch) in record["batches"].as_array_mut().expect("batches").iter_mut().enumerate() {
+                    batch[0] = json!(if index % 2 == 0 { 20 } else { 40 });
+                }
+            }),
+            guards: &["work-done"],
+        },
+        Fault {
+            name: "times of another count",
+            workload: TCP,
+            subject: fake(|record| record["histograms"] = times(8 * WINDOW_NS / 300, 30)),
+            guards: &["work-done"],
+        },
+        Fault {
+            name: "requested instead of elapsed time",
+            workload: TCP,
+            subject: format!("ready; phase measure; sleep 0.3; phase drain; echo '{}'", record(|_| ())),
+            guards: &["wall-clock"],
+        },
+        Fault {
+            name: "workers that do not exist",
+            workload: TCP,
+            subject: fake(|record| record["workers"] = json!([{ "thread_id": 1, "cpus": [], "operations": 300 }])),
+            guards: &["workers-observed"],
+        },
+        Fault {
+            name: "bytes that do not fit the operations",
+            workload: TCP,
+            subject: fake(|record| record["work"]["bytes"] = json!(300)),
+            guards: &["work-done"],
+        },
+    ]
+}
+
+fn state(row: &Value, guard: &str) -> String {
+    let checks = row["validity"]["checks"].as_array().expect("checks");
+    let check = checks.iter().find(|check| check["id"] == guard);
+    check.map_or("absent".into(), |check| check["state"].as_str().expect("a state").into())
+}
+
+fn run(tale: &Tale, workload: &str, subject: &str) -> (Option<i32>, Value) {
+    tale.file("suite.toml", &NAP.replace("[scenario.sleep]\nduration = \"1ms\"", workload));
+    tale.subject("fake", subject);
+    let outcome = tale.run(&["run", "suite.toml", "--subject", "fake=./fake", "--out", "out"]);
+    (outcome.code, row(&tale.result("out"), "fake").clone())
+}
+
+#[test]
+fn every_fault_is_caught_by_its_guard_and_ends_in_5() {
+    let table = include_str!("../../../reports/src/judge/guards/README.md");
+    for fault in faults() {
+        let (code, row) = run(&Tale::new(), fault.workload, &fault.subject);
+        for guard in fault.guards {
+            assert_eq!(state(&row, guard), "invalid", "{}: {guard}: {row:#}", fault.name);
+        }
+        assert_eq!(code, Some(5), "{}", fault.name);
+        let line = table.lines().find(|line| line.starts_with(&format!("| {} |", fault.name)));
+        let line = line.unwrap_or_else(|| panic!("{} is not in the table of the guards' README", fault.name));
+        for guard in fault.guards {
+            assert!(line.contains(&format!("`{guard}`")), "{}: the table does not name {guard}: {line}", fault.name);
+        }
+        assert!(line.ends_with("| 5 |"), "{line}");
+    }
+}
+
+#[test]
+fn an_honest_record_of_the_same_shape_is_not_invalid() {
+    for (workload, subject) in [(TCP, fake(|_| ())), (CUSTOM, fake(|record| computed(record, 900)))] {
+        let (code, row) = run(&Tale::new(), workload, &subject);
+        assert_ne!(row["validity"]["state"], "invalid", "{row:#}");
+        assert_eq!(code, Some(0), "{row:#}");
+    }
+}
+
+#[test]
+fn the_readme_of_the_guards_names_each_of_them() {
+    let (_, row) = run(&Tale::new(), CUSTOM, &fake(|record| computed(record, 900)));
+    let readme = include_str!("../../../reports/src/judge/guards/README.md");
+    for check in row["validity"]["checks"].as_array().expect("checks") {
+        let id = check["id"].as_str().expect("an id");
+        assert!(readme.contains(&format!("`{id}`")), "{id} is not in the README of the guards");
+    }
+}
