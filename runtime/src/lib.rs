@@ -26,7 +26,8 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! Where next: [`Builder`] and [`config`] for what can be set, [`task`], [`time`] and [`net`] for what tasks do.
+//! Where next: [`Builder`] and [`config`] for what can be set, [`task`], [`time`] and [`net`] for what tasks do; on Linux also
+//! `fs` for files and `io` for what lies between files and sockets.
 #![deny(unsafe_code)]
 
 pub mod buf;

@@ -107,7 +107,7 @@ pub async fn remove_dir(path: impl AsRef<Path>) -> io::Result<()> {
 /// # Errors
 /// The operating system's.
 pub async fn create_dir_all(path: impl AsRef<Path>) -> io::Result<()> {
-    on_path(path, |path| std::fs::create_dir_all(path)).await
+    on_path(path, std::fs::create_dir_all).await
 }
 
 /// Removes a folder and everything in it.
@@ -115,7 +115,7 @@ pub async fn create_dir_all(path: impl AsRef<Path>) -> io::Result<()> {
 /// # Errors
 /// The operating system's; then a part of it may be gone.
 pub async fn remove_dir_all(path: impl AsRef<Path>) -> io::Result<()> {
-    on_path(path, |path| std::fs::remove_dir_all(path)).await
+    on_path(path, std::fs::remove_dir_all).await
 }
 
 async fn on_path<T: Send + 'static>(path: impl AsRef<Path>, job: impl FnOnce(PathBuf) -> T + Send + 'static) -> T {
