@@ -27,7 +27,7 @@
 //! ```
 //!
 //! Where next: [`Builder`] and [`config`] for what can be set, [`task`], [`time`], [`sync`] and [`net`] for what tasks do, [`pool`] and [`mem`] for what
-//! they use again and again.
+//! they use again and again; on Linux also `fs` for files and `io` for what lies between files and sockets.
 #![deny(unsafe_code)]
 
 mod blocking;

@@ -22,7 +22,7 @@
 //! | --- | --- |
 //! | reads and writes of what is in memory, opening a cached path | at once, on the task's own thread: about 1 µs |
 //! | what would block | by the ring; without one, or where it does not know the operation, by a thread that may block |
-//! | [`write`], [`copy`], [`create_dir_all`], [`remove_dir_all`] | by a thread that may block, as one job |
+//! | [`write()`], [`copy`], [`create_dir_all`], [`remove_dir_all`] | by a thread that may block, as one job |
 //!
 //! Errors are the operating system's, as they are: `EFBIG` beyond `RLIMIT_FSIZE`, `ENOSPC` on a full disk. (The former also sends SIGXFSZ,
 //! which ends a process that does not ignore it.)

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use super::blocking::{Blocking, run_blocking};
 use crate::driver::{Submission, Way, way_of};
+use crate::op::Nop;
 use crate::op::file::FileOperation;
 
 /// See the module page. Nothing happens before the first poll.
@@ -17,6 +18,8 @@ enum Phase<O: FileOperation> {
     Created(O),
     /// Something is wrong with it already.
     Refused(O, io::Error),
+    /// This thread did enough at once: a NOP makes its driver turn before the operation begins.
+    Later(O, Submission<Nop>),
     Driver(Submission<O>),
     Thread(Blocking<O::Output>),
     Finished,
@@ -28,7 +31,7 @@ impl<O: FileOperation> fmt::Debug for FileFuture<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             Phase::Created(_) | Phase::Refused(..) => "FileFuture(created)",
-            Phase::Driver(_) | Phase::Thread(_) => "FileFuture(in flight)",
+            Phase::Later(..) | Phase::Driver(_) | Phase::Thread(_) => "FileFuture(in flight)",
             Phase::Finished => "FileFuture(finished)",
         })
     }
@@ -76,9 +79,7 @@ where
                 self.0 = Phase::Driver(Submission::new(operation));
             }
             Way::Later => {
-                self.0 = Phase::Created(operation);
-                context.waker().wake_by_ref();
-                return Poll::Pending;
+                self.0 = Phase::Later(operation, Submission::new(Nop));
             }
             Way::Thread => match operation.attempt() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -99,11 +100,19 @@ where
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<O::Output> {
+        if let Phase::Later(_, turn) = &mut self.0 {
+            // Its error is that of a driver that ends, which the operation is told in turn.
+            if Pin::new(turn).poll(context).is_pending() {
+                return Poll::Pending;
+            }
+            let Phase::Later(operation, _) = std::mem::replace(&mut self.0, Phase::Finished) else { unreachable!("looked at above") };
+            self.0 = Phase::Created(operation);
+        }
         let output = match &mut self.0 {
             Phase::Created(_) | Phase::Refused(..) => return self.start(true, context),
             Phase::Driver(submission) => Pin::new(submission).poll(context),
             Phase::Thread(job) => Pin::new(job).poll(context),
-            Phase::Finished => panic!("an operation was polled after it had completed"),
+            Phase::Later(..) | Phase::Finished => panic!("an operation was polled after it had completed"),
         };
         if output.is_ready() {
             self.0 = Phase::Finished;

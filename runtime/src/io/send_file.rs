@@ -5,7 +5,7 @@ use std::io;
 use crate::driver::{Submission, Way, is_ring, way_of};
 use crate::fs::{File, FileFuture, run_blocking};
 use crate::op::transfer::{DrainPipe, FillPipe, Pipe, Writable, is_cached, room_to_send, send_file};
-use crate::op::{Mode, Send, SharedSocket};
+use crate::op::{Mode, Nop, Send, SharedSocket};
 
 /// How the bytes of a file get to a socket.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -20,8 +20,10 @@ pub enum SendFileVia {
     Copy,
 }
 
-/// Bytes of one sendfile: long enough that a call's cost is lost in it, short enough to keep no worker for long (about 50 µs).
+/// Bytes of one sendfile: long enough that a call's cost is lost in it.
 const SENDFILE_BYTES_MAX: u32 = 256 << 10;
+/// Bytes sent at once after which the driver, and with it other tasks, gets its turn: about 200 µs.
+const TURN_BYTES: u64 = 1 << 20;
 /// Bytes of the buffer of a copy: fits a core's second-level cache.
 const COPY_BYTES_MAX: u64 = 256 << 10;
 
@@ -76,8 +78,12 @@ async fn by_splice(socket: &SharedSocket, file: &File, offset: u64, length: u64)
 }
 
 async fn by_sendfile(socket: &SharedSocket, file: &File, offset: u64, length: u64) -> io::Result<u64> {
-    let mut sent = 0;
+    let (mut sent, mut turned) = (0, 0);
     while sent < length {
+        if sent - turned >= TURN_BYTES {
+            turned = sent;
+            Submission::new(Nop).await?;
+        }
         Submission::new(Writable::new(socket.clone())).await?;
         let (place, wanted) = (offset + sent, (length - sent).min(SENDFILE_BYTES_MAX.into()) as u32);
         let wanted = if is_ring() == Some(true) {
