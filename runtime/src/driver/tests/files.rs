@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io::{self, ErrorKind};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
@@ -23,6 +24,7 @@ for_each_driver! {
     whole_files_are_those_of_std
     folders_change
     errors_are_those_of_the_system
+    an_opened_file_blocks_as_files_do
     a_file_may_be_cut_while_it_is_read
     a_cached_file_lets_its_driver_turn
 }
@@ -205,6 +207,23 @@ fn errors_are_those_of_the_system(config: &DriverConfig) {
     });
 }
 
+/// Opening at once asks for a file that does not block; a ring would answer EAGAIN to its reads if it stayed so.
+fn an_opened_file_blocks_as_files_do(config: &DriverConfig) {
+    let (_folder, path) = place();
+    std::fs::write(&path, "x").expect("std");
+    Executor::new(config).run(async {
+        for options in
+            [OpenOptions::new().read(true), OpenOptions::new().read(true).write(true), OpenOptions::new().write(true).create(true)]
+        {
+            let file = options.open(&path).await.expect("a file");
+            let status = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).expect("/proc");
+            let flags = status.lines().find_map(|line| line.strip_prefix("flags:")).expect("a line of flags");
+            let flags = libc::c_int::from_str_radix(flags.trim(), 8).expect("octal figures");
+            assert_eq!((flags & libc::O_NONBLOCK, flags & libc::O_CLOEXEC), (0, libc::O_CLOEXEC), "{options:?}");
+        }
+    });
+}
+
 fn a_file_may_be_cut_while_it_is_read(config: &DriverConfig) {
     const BYTES: usize = 1 << 20;
     let (_folder, path) = place();
@@ -248,7 +267,8 @@ fn a_cached_file_lets_its_driver_turn(config: &DriverConfig) {
             })
             .await;
         }
-        assert!((5..500).contains(&pending), "{pending} of 1,000 reads came through a turn");
+        // A file system that does nothing at once, as tmpfs, sends every read on its way.
+        assert!((5..500).contains(&pending) || pending > 900, "{pending} of 1,000 reads came through a turn");
     });
 }
 
