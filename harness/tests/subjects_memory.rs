@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use support::{RunWith, alone, check_rounds, trial_of};
 use zokio_bench::measure::tally::Ledger;
-use zokio_bench::subject::allocators::{self, System};
+#[cfg(feature = "mimalloc")]
+use zokio_bench::subject::allocators::Mimalloc;
+use zokio_bench::subject::allocators::System;
 use zokio_bench::subject::ceiling;
 use zokio_bench::subject::protocol::Trial;
 use zokio_bench::subject::serve::Session;
@@ -23,7 +25,7 @@ fn subjects() -> Vec<(&'static str, RunWith)> {
     vec![
         ("system", System::run_with as RunWith),
         #[cfg(feature = "mimalloc")]
-        ("mimalloc", allocators::Mimalloc::run_with),
+        ("mimalloc", Mimalloc::run_with),
         ("ceiling", ceiling::run::run),
     ]
 }
