@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::{RunningServer, SUBJECTS, alone, mean_service_ns, open_files, settles_at, sleep_trial, tcp, threads, trial};
+use support::{RunningServer, SUBJECTS, alone, mean_service_ns, sleep_trial, tcp, trial};
 use zokio_bench::subject::ceiling::Ceiling;
 use zokio_bench::subject::protocol::{Role, Trial};
 use zokio_bench::subject::serve::{Session, Subject};
@@ -117,19 +117,6 @@ fn two_thousand_connections_exhaust_no_port() {
             assert!(record.work.errors.is_empty(), "{name}: {:?}", record.work.errors);
             assert!(record.histograms.iter().any(|histogram| histogram.id == "connect_time"), "{name}");
             opened += record.counters["connections_opened"];
-        }
-    }
-}
-
-#[test]
-fn descriptors_and_threads_are_all_given_back() {
-    let _alone = alone();
-    for (name, subject, _) in SUBJECTS {
-        for mode in MODES {
-            let (files, tasks) = (open_files(), threads());
-            run(subject, &trial(name, Role::Both, tcp(mode, 4_096), 10));
-            assert!(settles_at(files, open_files), "{name} {mode:?}: {files} descriptors before, {} after", open_files());
-            assert!(settles_at(tasks, threads), "{name} {mode:?}: {tasks} threads before, {} after", threads());
         }
     }
 }
