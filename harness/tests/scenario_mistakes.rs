@@ -57,6 +57,11 @@ fn values_that_contradict_each_other_are_both_named() {
 }
 
 #[test]
+fn a_key_of_another_kind_of_wait_is_named() {
+    shows("latency", &[]);
+}
+
+#[test]
 fn work_in_rounds_is_made_of_whole_turns_batches_and_handfuls() {
     shows("rounds", &[]);
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
 use zokio_report::schema::histogram;
 use zokio_report::schema::result::Percentiles;
 
-use super::recorder::time_histogram;
+use super::recorder::{self, ErrorClass};
+use super::tally::{Ledger, Tally};
 
 /// A closed loop: so many tasks at a time, each starting the next operation when its last one ended.
 ///
@@ -55,11 +55,6 @@ pub struct LoadTestResults {
     pub latency_ns: Percentiles,
 }
 
-struct Counted {
-    times: Histogram<u64>,
-    errors: u64,
-}
-
 impl LoadTest {
     /// Runs the load on a runtime of its own, a worker per CPU; `operation` gets the number of its task.
     ///
@@ -72,52 +67,64 @@ impl LoadTest {
         E: 'static,
     {
         let runtime = zokio::Builder::new().build()?;
-        let is_over = Arc::new(AtomicBool::new(false));
+        let shared = Arc::new(Shared::default());
+        // Everything counts, also what ends after the last start.
+        shared.ledger.measure(0);
         let start = Instant::now();
-        let tasks: Vec<_> =
-            (0..self.concurrent_tasks).map(|number| runtime.spawn(one_task(number, operation.clone(), Arc::clone(&is_over)))).collect();
+        let tasks = (0..self.concurrent_tasks).map(|number| runtime.spawn(one_task(number, operation.clone(), Arc::clone(&shared))));
+        let tasks: Vec<_> = tasks.collect();
         std::thread::sleep(self.duration.saturating_sub(start.elapsed()));
         // Relaxed: a flag alone; what the tasks counted comes by their joins.
-        is_over.store(true, Ordering::Relaxed);
-        let counted: io::Result<Vec<Counted>> = runtime.block_on(async {
-            let mut all = Vec::with_capacity(tasks.len());
-            for task in tasks {
-                all.push(task.await.map_err(|_| io::Error::other("an operation panicked"))?);
-            }
-            Ok(all)
-        });
-        Ok(results(&counted?, start.elapsed()))
+        shared.is_over.store(true, Ordering::Relaxed);
+        join_all(&runtime, tasks)?;
+        let elapsed = start.elapsed();
+        // Each worker hands over what was counted on it.
+        let workers = runtime.metrics().workers.len();
+        join_all(&runtime, (0..workers).map(|worker| runtime.spawn_on(worker, async { recorder::finish_thread() })).collect())?;
+        Ok(results(&Tally::of(shared.ledger.take_threads()), elapsed))
     }
 }
 
-async fn one_task<F, E>(number: u32, operation: impl Fn(u32) -> F, is_over: Arc<AtomicBool>) -> Counted
+/// What the tasks share. A recorder belongs to a thread, so memory does not grow with the tasks.
+#[derive(Default)]
+struct Shared {
+    ledger: Arc<Ledger>,
+    is_over: AtomicBool,
+}
+
+fn join_all(runtime: &zokio::Runtime, tasks: Vec<zokio::task::JoinHandle<()>>) -> io::Result<()> {
+    runtime.block_on(async {
+        for task in tasks {
+            task.await.map_err(|_| io::Error::other("an operation panicked"))?;
+        }
+        Ok(())
+    })
+}
+
+async fn one_task<F, E>(number: u32, operation: impl Fn(u32) -> F, shared: Arc<Shared>)
 where
     F: Future<Output = Result<(), E>>,
 {
-    let mut counted = Counted { times: time_histogram(), errors: 0 };
-    while !is_over.load(Ordering::Relaxed) {
+    while !shared.is_over.load(Ordering::Relaxed) {
         let start = Instant::now();
-        match operation(number).await {
-            Ok(()) => counted.times.saturating_record(start.elapsed().as_nanos() as u64),
-            Err(_) => counted.errors += 1,
-        }
+        let is_done = operation(number).await.is_ok();
+        let nanoseconds = start.elapsed().as_nanos() as u64;
+        recorder::with(&shared.ledger, |recorder| match is_done {
+            true => recorder.success(nanoseconds, 0),
+            false => recorder.failure(ErrorClass::Mismatch, None),
+        });
     }
-    counted
 }
 
-fn results(counted: &[Counted], elapsed: Duration) -> LoadTestResults {
-    let mut times = time_histogram();
-    for one in counted {
-        times.add(&one.times).expect("all histograms have the same bounds");
-    }
-    let tasks_completed = times.len();
+fn results(tally: &Tally, elapsed: Duration) -> LoadTestResults {
+    let tasks_completed = tally.sum.ok();
     let rate = tasks_completed as f64 / elapsed.as_secs_f64();
     LoadTestResults {
         tasks_completed,
-        errors: counted.iter().map(|one| one.errors).sum(),
+        errors: tally.sum.errors.values().sum(),
         elapsed,
         throughput: Some(rate).filter(|rate| rate.is_finite() && *rate > 0.0),
-        latency_ns: histogram::percentiles(&times),
+        latency_ns: histogram::percentiles(&tally.sum.service),
     }
 }
 

@@ -80,16 +80,12 @@ impl<O: Fn(u64) -> u64 + Sync> Subject for Closure<'_, O> {
         .write(&mut report.counters);
         let control = Arc::new(Ledger::default());
         threads::run(trial, session, &control, self.name, report, |users| {
-            let mut recorder = Recorder::new(&control);
-            users.clone().for_each(|_| control.user_ready());
-            control.gate().wait_thread();
-            while !users.is_empty() && !control.is_draining() {
+            let one_round = |(): &mut (), recorder: &mut Recorder| {
                 let holds = (self.operation)(round).min(round);
                 recorder.round(holds, 0);
                 (holds..round).for_each(|_| recorder.failure(ErrorClass::Mismatch, None));
-            }
-            users.for_each(|_| control.user_done());
-            recorder.finish();
+            };
+            threads::rounds(&control, users, |_| (), one_round, |(), _| ());
             Ok(())
         })
     }

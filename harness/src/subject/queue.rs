@@ -16,7 +16,7 @@ use zokio_report::schema::journal::Failure;
 use zokio_report::schema::record::TrialRecord;
 
 use super::body::coordinate;
-use super::body::drive::{self, SETUP_LIMIT};
+use super::body::drive;
 use super::body::scheduling::record;
 use super::body::stack::FleetReport;
 use super::protocol::Trial;
@@ -130,11 +130,7 @@ pub fn run<Q: OwnerEnd>(
         }
         Ok(())
     };
-    let (phases, ()) = threads::with_threads(control, &cpus, "queue", body, || {
-        control.wait_ready(1, SETUP_LIMIT)?;
-        session.ready(&[]);
-        Ok((coordinate::run_phases(control, &trial.phases, session)?, ()))
-    })?;
+    let phases = threads::pinned(control, &cpus, "queue", body, || coordinate::lead(control, 1, &[], trial, session))?;
     Ok(drive::assemble(control, &phases, trial, report))
 }
 

@@ -8,10 +8,9 @@ use serde_json::json;
 use zokio_report::schema::journal::Failure;
 use zokio_report::schema::record::TrialRecord;
 
-use super::body::coordinate::{self, PhaseReport};
-use super::body::drive::{self, SETUP_LIMIT};
 use super::body::stack::FleetReport;
 use super::body::users;
+use super::body::{coordinate, drive};
 use super::protocol::Trial;
 use super::serve::Session;
 use super::{not_pinned, worker_cpus};
@@ -37,11 +36,7 @@ pub fn run(
 ) -> Result<TrialRecord, Failure> {
     let (users, cpus) = (users::count(trial), worker_cpus(trial));
     let body = |worker: usize| body(share(users, worker, cpus.len()));
-    let (phases, ()) = with_threads(control, &cpus, name, body, || {
-        control.wait_ready(u64::from(users), SETUP_LIMIT)?;
-        session.ready(&[]);
-        Ok((coordinate::run_phases(control, &trial.phases, session)?, ()))
-    })?;
+    let phases = pinned(control, &cpus, name, body, || coordinate::lead(control, u64::from(users), &[], trial, session))?;
     Ok(drive::assemble(control, &phases, trial, report))
 }
 
@@ -87,25 +82,43 @@ fn share(users: u32, worker: usize, workers: usize) -> Range<u32> {
 ///
 /// # Errors
 /// What `coordinate` returned, or the first failure of a thread.
-pub fn with_threads<T>(
+pub fn pinned<T>(
     control: &Control,
     cpus: &[u32],
     name: &str,
     body: impl Fn(usize) -> Result<(), Failure> + Sync,
-    coordinate: impl FnOnce() -> Result<(PhaseReport, T), Failure>,
-) -> Result<(PhaseReport, T), Failure> {
+    coordinate: impl FnOnce() -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let body = |worker: usize| {
+        let cpu = cpus[worker];
+        cpu::pin_thread(cpu).map_err(|error| not_pinned(cpu, &error))?;
+        body(worker)
+    };
+    beside(control, cpus.len(), name, body, coordinate)
+}
+
+/// As [`pinned`], on so many threads that run where this one may.
+///
+/// # Errors
+/// As [`pinned`].
+pub fn beside<T>(
+    control: &Control,
+    threads: usize,
+    name: &str,
+    body: impl Fn(usize) -> Result<(), Failure> + Sync,
+    coordinate: impl FnOnce() -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let body = &body;
     let outcome = thread::scope(|scope| {
-        for (worker, &cpu) in cpus.iter().enumerate() {
+        for number in 0..threads {
             let run = move || {
-                let pinned = cpu::pin_thread(cpu).map_err(|error| not_pinned(cpu, &error));
-                if let Err(failure) = pinned.and_then(|()| body(worker)) {
+                if let Err(failure) = body(number) {
                     control.fail(failure);
                 }
             };
-            let started = thread::Builder::new().name(format!("{name}-{cpu}")).spawn_scoped(scope, run);
+            let started = thread::Builder::new().name(format!("{name}-{number}")).spawn_scoped(scope, run);
             if let Err(error) = started {
-                control.fail(Failure { class: "threads".into(), message: format!("cannot start a worker: {error}") });
+                control.fail(Failure { class: "threads".into(), message: format!("cannot start a thread: {error}") });
             }
         }
         let outcome = coordinate();

@@ -20,9 +20,14 @@ use crate::units;
 /// Counter of the system calls made within the measured window.
 const SYSCALLS_MEASURED: &str = "syscalls_measured";
 /// Distributions that become metrics, `<id>_ns_p50` and so on; others are kept as histograms alone.
-pub const TIMED: [&str; 5] = ["service_time", "response_time", "wake_latency", "spawn_latency", "timer_lateness"];
+const TIMED: [&str; 5] = ["service_time", "response_time", "wake_latency", "spawn_latency", "timer_lateness"];
 /// Quantiles of each of them.
 const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999)];
+
+/// The distribution of a case's operations: the one it is ranked by, or the service times.
+pub fn time_id(primary_metric: &str) -> &str {
+    primary_metric.split_once("_ns_").map(|(id, _)| id).filter(|id| TIMED.contains(id)).unwrap_or(TIMED[0])
+}
 
 /// Every metric that the row's records support, the primary one first.
 pub(super) fn all(row: &Row<'_>) -> Vec<Metric> {

@@ -27,6 +27,6 @@ pub mod verdict;
 mod tests;
 
 pub use self::guards::NOT_RUN;
-pub use self::metrics::TIMED;
+pub use self::metrics::time_id;
 pub use self::summarize::summarize;
 pub use self::verdict::exit_code;

@@ -76,6 +76,16 @@ impl<'a> Row<'a> {
         if cpus.is_empty() { self.header.host.cpu.allowed.len().max(1) } else { cpus.len() }
     }
 
+    /// The distribution of the case's operations.
+    pub(super) fn time_id(&self) -> &'a str {
+        super::metrics::time_id(&self.case.primary_metric)
+    }
+
+    /// Times, not operations, are what this case is ranked by.
+    pub(super) fn is_ranked_by_time(&self) -> bool {
+        self.case.primary_metric.starts_with(self.time_id())
+    }
+
     pub(super) fn is_apart(&self) -> bool {
         self.case.endpoints == "apart"
     }

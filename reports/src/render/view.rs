@@ -1,7 +1,7 @@
 //! The words all renderers share: one line per row, one per comparison, one per target.
 
-use crate::judge::TIMED;
 use crate::judge::compare::find;
+use crate::judge::time_id;
 use crate::schema::journal::CaseRole;
 use crate::schema::result::{CaseResult, Comparison, Interval, Metric, RunResult, SubjectResult, TargetResult, ThresholdResult, Verdict};
 use crate::schema::validity::ValidityState;
@@ -47,8 +47,8 @@ fn view<'a>(case: &'a CaseResult, row: &'a SubjectResult) -> RowView<'a> {
         rate: shown(&case.primary_metric),
         spread: primary.and_then(half_width).map_or_else(|| ABSENT.into(), |share| format!("±{}", Share(share))),
         cpu: row.cpu.total_ns_per_op.map_or_else(|| ABSENT.into(), |ns| Nanos(ns).to_string()),
-        p50: shown(&format!("{}_ns_p50", time_id(row))),
-        p99: shown(&format!("{}_ns_p99", time_id(row))),
+        p50: shown(&format!("{}_ns_p50", time_id(&case.primary_metric))),
+        p99: shown(&format!("{}_ns_p99", time_id(&case.primary_metric))),
         throughput: metric("bytes_per_s")
             .and_then(|metric| metric.value)
             .map_or_else(|| ABSENT.into(), |rate| BytesPerSecond(rate).to_string()),
@@ -63,11 +63,6 @@ fn view<'a>(case: &'a CaseResult, row: &'a SubjectResult) -> RowView<'a> {
             _ => "",
         },
     }
-}
-
-/// The distribution that the row's quantiles are of: the first that became a metric.
-pub(super) fn time_id(row: &SubjectResult) -> &'static str {
-    TIMED.into_iter().find(|id| row.histograms.iter().any(|histogram| histogram.id == *id)).unwrap_or(TIMED[0])
 }
 
 /// A distribution in words, to begin a sentence with.
@@ -219,8 +214,7 @@ pub(super) fn rows_in(result: &RunResult, state: ValidityState) -> Vec<(&CaseRes
 
 /// What kind of load and placement a case has, in one phrase.
 pub(super) fn conditions(case: &CaseResult) -> String {
-    let time = case.subjects.first().map_or(TIMED[0], time_id);
-    let time = time_name(time).to_lowercase();
+    let time = time_name(time_id(&case.primary_metric)).to_lowercase();
     let load = match case.users {
         Some(1) => format!("closed loop of 1 user: {time}"),
         Some(users) => format!("closed loop of {users} users: {time}"),

@@ -24,11 +24,11 @@ fn a_whole_result_keeps_to_the_schema() {
 fn a_broken_result_is_named_by_its_place() {
     let mut broken = sample();
     broken["cases"][0]["subjects"][0]["metrics"][0]["better"] = json!("bigger");
-    broken["cases"][1]["subjects"][1]["work"]["ok"] = json!(-5);
+    broken["cases"][1]["subjects"][1]["rss_peak_bytes"] = json!(-5);
     broken["verdict"].as_object_mut().unwrap().remove("exit_code");
     let mut places = errors(&broken);
     places.sort();
-    assert_eq!(places, ["/cases/0/subjects/0/metrics/0/better", "/cases/1/subjects/1/work/ok", "/verdict"]);
+    assert_eq!(places, ["/cases/0/subjects/0/metrics/0/better", "/cases/1/subjects/1/rss_peak_bytes", "/verdict"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 
 use super::send::FLAGS;
-use super::{Interest, Operation, SharedSocket, Vectors, uninterrupted};
+use super::{Interest, Operation, SharedSocket, Vectors, counted, uninterrupted};
 use crate::buf::{BufResult, IoBufs, IoBufsMut};
 
 /// What sendmsg and recvmsg take: no address, no control data.
@@ -27,10 +27,6 @@ impl Message {
         header.msg_iovlen = count as _;
         Box::new(Self { vectors, header })
     }
-}
-
-fn counted(result: libc::ssize_t) -> io::Result<u32> {
-    u32::try_from(result).map_err(|_| io::Error::last_os_error())
 }
 
 /// Sends; see the module page.

@@ -112,6 +112,12 @@ pub(crate) fn from_raw(result: i32) -> io::Result<u32> {
     }
 }
 
+/// What a system call returned: a count, or -1 and `errno`.
+#[cfg(unix)]
+fn counted(result: libc::ssize_t) -> io::Result<u32> {
+    u32::try_from(result).map_err(|_| io::Error::last_os_error())
+}
+
 /// Repeats a system call that a signal interrupted.
 fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {

@@ -9,7 +9,7 @@ use io_uring::opcode;
 use io_uring::types::Fd;
 
 use super::file::{FileOperation, SharedFile};
-use super::{Interest, Operation, SharedSocket, uninterrupted};
+use super::{Interest, Operation, SharedSocket, counted, uninterrupted};
 
 /// A pipe that a transfer keeps its bytes in; whole pages, which are not copied.
 #[derive(Debug, Clone)]
@@ -46,10 +46,6 @@ impl Pipe {
     pub(crate) fn capacity(&self) -> u32 {
         self.capacity
     }
-}
-
-fn counted(result: libc::ssize_t) -> io::Result<u32> {
-    u32::try_from(result).map_err(|_| io::Error::last_os_error())
 }
 
 /// Moves bytes of a file into an empty pipe; waits for the disk, never for room.

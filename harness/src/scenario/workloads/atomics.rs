@@ -3,12 +3,12 @@
 use crate::load::Load;
 use crate::scenario::diagnostic::{Diagnostic, Findings};
 use crate::scenario::shape::{Field, Shape};
-use crate::scenario::tree::{Node, Table};
+use crate::scenario::tree::Table;
 use crate::scenario::validate::integer;
 use crate::workload::Workload;
 use crate::workload::atomics::{AtomicMode, AtomicsWorkload, MIXED_TURN, Sharing};
 
-use super::users;
+use super::{users, word};
 
 /// Long enough that what surrounds a round is below 1 % of it (32,768 loads take 10 µs, a runtime's yield 30 to 100 ns), short enough
 /// that a contended round (1.6 ms at 50 ns an addition) fits a slice of the window many times.
@@ -22,14 +22,13 @@ pub(crate) const KEYS: &[Field] = &[
 ];
 
 pub(super) fn build(scenario: &Table, findings: &mut Findings) -> (Workload, Load) {
-    let text = |path: &str| scenario.at(path).and_then(Node::text);
-    let mode = match text("atomics.mode") {
+    let mode = match word(scenario, "atomics.mode") {
         Some("load") => AtomicMode::Load,
         Some("cas") => AtomicMode::Cas,
         Some("mixed") => AtomicMode::Mixed,
         _ => AtomicMode::FetchAdd,
     };
-    let sharing = match text("atomics.sharing") {
+    let sharing = match word(scenario, "atomics.sharing") {
         Some("shared") => Sharing::Shared,
         Some("adjacent") => Sharing::Adjacent,
         _ => Sharing::Padded,

@@ -2,15 +2,14 @@
 
 use crate::load::Load;
 use crate::scenario::case::duration;
-use crate::scenario::diagnostic::{Diagnostic, Findings};
+use crate::scenario::diagnostic::Findings;
 use crate::scenario::keys::MS;
 use crate::scenario::shape::{Field, Shape};
-use crate::scenario::tree::{Node, Origin, Table};
-use crate::scenario::validate::integer;
+use crate::scenario::tree::Table;
 use crate::workload::Workload;
 use crate::workload::latency::{Beside, LatencyMode, LatencyWorkload};
 
-use super::users;
+use super::{number, refuse, users, word};
 
 const PERIOD_NS: u64 = 1_000 * MS;
 
@@ -26,27 +25,22 @@ pub(crate) const KEYS: &[Field] = &[
 const OWNERS: &[(&str, &[&str])] = &[("busy", &["wake", "spawn"]), ("period", &["timer"]), ("beside", &["fairness"])];
 
 pub(super) fn build(scenario: &Table, findings: &mut Findings) -> (Workload, Load) {
-    let word = scenario.at("latency.mode").and_then(Node::text).unwrap_or("wake");
-    let mode_varies = scenario.at("latency.mode").is_some_and(|node| node.origin == Origin::Matrix);
+    let (mode, name) = match word(scenario, "latency.mode") {
+        Some("spawn") => (LatencyMode::Spawn, "spawn"),
+        Some("timer") => (LatencyMode::Timer, "timer"),
+        Some("fairness") => (LatencyMode::Fairness, "fairness"),
+        _ => (LatencyMode::Wake, "wake"),
+    };
     for (key, modes) in OWNERS {
-        let given = scenario.at(&format!("latency.{key}")).filter(|node| node.origin != Origin::Defaults && !mode_varies);
-        if let (Some(node), false) = (given, modes.contains(&word)) {
-            let message = format!("`{key}` has no effect with mode {word}");
-            let help = format!("it belongs to {}", modes.join(" and "));
-            findings.push(Diagnostic::new(&node.span, message).label("unused").help(help));
+        if !modes.contains(&name) {
+            refuse(scenario, "latency", key, name, findings);
         }
     }
-    let mode = match word {
-        "spawn" => LatencyMode::Spawn,
-        "timer" => LatencyMode::Timer,
-        "fairness" => LatencyMode::Fairness,
-        _ => LatencyMode::Wake,
-    };
     let workload = LatencyWorkload {
         mode,
-        busy_percent: integer(scenario, "latency.busy").unwrap_or(0) as u32,
+        busy_percent: number(scenario, "latency.busy", 0),
         period_ns: duration(scenario, "latency.period").map_or(PERIOD_NS, |period| period.as_nanos() as u64),
-        beside: if scenario.at("latency.beside").and_then(Node::text) == Some("pair") { Beside::Pair } else { Beside::Poll },
+        beside: if word(scenario, "latency.beside") == Some("pair") { Beside::Pair } else { Beside::Poll },
     };
     (Workload::Latency(workload), users(scenario))
 }

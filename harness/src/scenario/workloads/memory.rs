@@ -4,13 +4,13 @@ use crate::load::Load;
 use crate::scenario::diagnostic::{Diagnostic, Findings};
 use crate::scenario::shape::{Field, Shape};
 use crate::scenario::sizes;
-use crate::scenario::tree::{Node, Origin, Table};
+use crate::scenario::tree::{Origin, Table};
 use crate::scenario::validate::integer;
 use crate::workload::Workload;
 use crate::workload::memory::{Lifetime, MemoryWorkload};
 use crate::workload::tcp::SizeDistribution;
 
-use super::users;
+use super::{users, word};
 
 const SIZE_BYTES: u64 = 64;
 const LIVE: u64 = 256;
@@ -28,7 +28,7 @@ pub(crate) const KEYS: &[Field] = &[
 ];
 
 pub(super) fn build(scenario: &Table, findings: &mut Findings) -> (Workload, Load) {
-    let lifetime = match scenario.at("memory.lifetime").and_then(Node::text) {
+    let lifetime = match word(scenario, "memory.lifetime") {
         Some("batch") => Lifetime::Batch,
         Some("remote") => Lifetime::Remote,
         _ => Lifetime::Pair,

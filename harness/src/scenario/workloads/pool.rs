@@ -3,12 +3,12 @@
 use crate::load::Load;
 use crate::scenario::diagnostic::{Diagnostic, Findings};
 use crate::scenario::shape::{Field, Shape};
-use crate::scenario::tree::{Node, Table};
+use crate::scenario::tree::Table;
 use crate::scenario::validate::integer;
 use crate::workload::Workload;
 use crate::workload::pool::{Empty, Hold, PoolWorkload};
 
-use super::users;
+use super::{users, word};
 
 const CAPACITY: u64 = 64;
 /// 10 µs at 2 to 5 ns an object: what surrounds a round is lost in it.
@@ -24,9 +24,8 @@ pub(crate) const KEYS: &[Field] = &[
 ];
 
 pub(super) fn build(scenario: &Table, findings: &mut Findings) -> (Workload, Load) {
-    let text = |path: &str| scenario.at(path).and_then(Node::text);
-    let hold = if text("pool.hold") == Some("work") { Hold::Work } else { Hold::None };
-    let empty = if text("pool.empty") == Some("wait") { Empty::Wait } else { Empty::Create };
+    let hold = if word(scenario, "pool.hold") == Some("work") { Hold::Work } else { Hold::None };
+    let empty = if word(scenario, "pool.empty") == Some("wait") { Empty::Wait } else { Empty::Create };
     let held = integer(scenario, "pool.held").unwrap_or(1);
     let given = integer(scenario, "pool.operations_per_round");
     let operations = given.unwrap_or(OPERATIONS_PER_ROUND.next_multiple_of(held));

@@ -2,6 +2,7 @@
 //!
 //! It sleeps between the edges. The window's length is what the clock says when the word was flipped, never what was asked for.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use zokio_report::schema::journal::Failure;
@@ -9,7 +10,7 @@ use zokio_report::schema::record::WarmupRecord;
 
 use crate::load::closed::Control;
 use crate::measure::{cpu, stamp, steady};
-use crate::subject::protocol::{PhaseName, Phases};
+use crate::subject::protocol::{PhaseName, Phases, Trial};
 use crate::subject::serve::Session;
 
 /// Slices of a measured window.
@@ -28,6 +29,19 @@ pub struct PhaseReport {
     pub warmup: WarmupRecord,
     /// Users whose operation had not ended when the drain's time was over.
     pub in_flight_at_end: u64,
+}
+
+/// Connecting all users must not take longer.
+pub const SETUP_LIMIT: Duration = Duration::from_secs(20);
+
+/// Waits until `users` are ready, says so and where a server listens, and leads them through all phases.
+///
+/// # Errors
+/// A [`Failure`] of the set-up, or what a thread told with [`Control::fail`].
+pub fn lead(control: &Control, users: u64, listening: &[SocketAddr], trial: &Trial, session: &Session) -> Result<PhaseReport, Failure> {
+    control.wait_ready(users, SETUP_LIMIT)?;
+    session.ready(listening);
+    run_phases(control, &trial.phases, session)
 }
 
 /// Opens the gate and leads all users through warm-up, measurement and drain.

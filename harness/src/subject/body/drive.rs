@@ -7,7 +7,7 @@ use std::time::Duration;
 use zokio_report::schema::journal::Failure;
 use zokio_report::schema::record::{CpuTime, TrialRecord};
 
-use super::coordinate::{self, PhaseReport};
+use super::coordinate::{self, PhaseReport, SETUP_LIMIT};
 use super::endpoint;
 use super::exchange::TcpSite;
 use super::site::{self, Ends};
@@ -19,9 +19,6 @@ use crate::measure::{cpu, recorder, stamp};
 use crate::subject::protocol::{Role, Trial};
 use crate::subject::serve::Session;
 use crate::workload::tcp::{TcpMode, TcpWorkload};
-
-/// Connecting all users must not take longer.
-pub const SETUP_LIMIT: Duration = Duration::from_secs(20);
 
 /// The closed loop of a trial; for `stream`, its connections are its users.
 pub fn users(trial: &Trial, workload: &TcpWorkload) -> u32 {
@@ -90,9 +87,8 @@ fn drive<S: Stack, F: Fleet, E: Ends<S>>(
         let address = addresses[if trial.role == Role::Both { worker } else { number as usize % addresses.len() }];
         fleet.spawn_on(worker, Arc::clone(ends).user(number, address));
     }
-    control.wait_ready(u64::from(users), SETUP_LIMIT)?;
-    session.ready(if trial.role == Role::Both { &addresses } else { &[] });
-    Ok((coordinate::run_phases(control, &trial.phases, session)?, u64::from(users)))
+    let listening = if trial.role == Role::Both { &addresses[..] } else { &[] };
+    Ok((coordinate::lead(control, u64::from(users), listening, trial, session)?, u64::from(users)))
 }
 
 /// A trial this subject cannot run.

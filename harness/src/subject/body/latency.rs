@@ -6,8 +6,9 @@ use std::time::Duration;
 use zokio_report::schema::journal::Failure;
 use zokio_report::schema::record::TrialRecord;
 
-use super::bell::{Bell, pass};
+use super::cell::HandOverCell;
 use super::stack::{Fleet, Stack};
+use super::tasks::{Tasks, unbound};
 use super::users;
 use crate::measure::recorder;
 use crate::measure::stamp::now_ns;
@@ -38,16 +39,16 @@ pub fn run<S: Stack, F: Fleet>(
         let control = Arc::clone(control);
         match (workload.mode, workload.beside) {
             (LatencyMode::Timer, _) => {}
-            (LatencyMode::Fairness, Beside::Poll) => start_on::<S, F>(&fleet, worker, long_polls(control)),
-            (LatencyMode::Fairness, Beside::Pair) => start_on::<S, F>(&fleet, worker, pair::<S>(control)),
+            (LatencyMode::Fairness, Beside::Poll) => fleet.spawn_on(worker, unbound::<S>(long_polls::<S>(control))),
+            (LatencyMode::Fairness, Beside::Pair) => fleet.spawn_on(worker, unbound::<S>(pair::<S>(control))),
             _ if workload.busy_percent == 0 => {}
-            _ => start_on::<S, F>(&fleet, worker, busy::<S>(control, workload.busy_percent)),
+            _ => fleet.spawn_on(worker, unbound::<S>(busy::<S>(control, workload.busy_percent))),
         }
     }
     let users = u64::from(users::count(trial));
     users::run(fleet, control, trial, session, |number| {
         let (control, workload) = (Arc::clone(control), workload.clone());
-        let user = async move {
+        unbound::<S>(async move {
             control.user_ready();
             control.gate().wait().await;
             match workload.mode {
@@ -56,34 +57,31 @@ pub fn run<S: Stack, F: Fleet>(
                 LatencyMode::Timer => sleeps::<S>(&control, workload.period_ns, u64::from(number), users).await,
             }
             control.user_done();
-        };
-        async { S::spawn(user) }
+        })
     })
 }
 
-/// Starts a task on this worker, from where a runtime that balances may take it: nothing here is bound to a worker.
-fn start_on<S: Stack, F: Fleet>(fleet: &F, worker: usize, task: impl Future<Output = ()> + Send + 'static) {
-    fleet.spawn_on(worker, async { S::spawn(task) });
-}
+/// The two cells of two tasks that wake each other.
+type Cells = Arc<(HandOverCell, HandOverCell)>;
 
 /// Wakes a task, which wakes back; each of the two writes down how long it waited.
-async fn wakes<S: Stack>(control: &Arc<Ledger>) {
-    let bells = Arc::new((Bell::default(), Bell::default()));
-    let (far, far_control) = (Arc::clone(&bells), Arc::clone(control));
-    S::spawn(async move {
+async fn wakes<T: Tasks>(control: &Arc<Ledger>) {
+    let cells = Cells::default();
+    let (far, far_control) = (Arc::clone(&cells), Arc::clone(control));
+    drop(T::spawn(async move {
         loop {
-            let stamp = far.0.listen().await;
+            let stamp = far.0.take().await;
             waited(&far_control, stamp);
             let is_last = far_control.is_draining();
-            far.1.ring(if is_last { LAST } else { now_ns() });
+            far.1.put(if is_last { LAST } else { now_ns() });
             if is_last {
                 return;
             }
         }
-    });
+    }));
     loop {
-        bells.0.ring(now_ns());
-        match bells.1.listen().await {
+        cells.0.put(now_ns());
+        match cells.1.take().await {
             LAST => return,
             stamp => waited(control, stamp),
         }
@@ -100,16 +98,16 @@ fn waited(control: &Arc<Ledger>, stamp: u64) {
 }
 
 /// Spawns one task after the other.
-async fn spawns<S: Stack>(control: &Arc<Ledger>) {
-    let bell = Arc::new(Bell::default());
+async fn spawns<T: Tasks>(control: &Arc<Ledger>) {
+    let ended = Arc::new(HandOverCell::default());
     while !control.is_draining() {
-        let (child_control, child_bell) = (Arc::clone(control), Arc::clone(&bell));
+        let (child_control, child_ended) = (Arc::clone(control), Arc::clone(&ended));
         let stamp = now_ns();
-        S::spawn(async move {
+        drop(T::spawn(async move {
             waited(&child_control, stamp);
-            child_bell.ring(LAST);
-        });
-        bell.listen().await;
+            child_ended.put(LAST);
+        }));
+        ended.take().await;
     }
 }
 
@@ -137,7 +135,7 @@ async fn busy<S: Stack>(control: Arc<Ledger>, percent: u32) {
         let mut taken = 0;
         while taken < busy_ns {
             taken += burn(SLICE_NS.min(busy_ns - taken));
-            pass().await;
+            S::yield_now().await;
         }
         period += PERIOD_NS;
         // Periods that were missed are not made up for: the share is of the time there was.
@@ -151,28 +149,28 @@ async fn busy<S: Stack>(control: Arc<Ledger>, percent: u32) {
 }
 
 /// Takes all it gets, a millisecond at a time.
-async fn long_polls(control: Arc<Ledger>) {
+async fn long_polls<T: Tasks>(control: Arc<Ledger>) {
     control.gate().wait().await;
     while !control.is_draining() {
         burn(LONG_POLL_NS);
-        pass().await;
+        T::yield_now().await;
     }
 }
 
 /// Two tasks that wake each other and do nothing else.
-async fn pair<S: Stack>(control: Arc<Ledger>) {
+async fn pair<T: Tasks>(control: Arc<Ledger>) {
     control.gate().wait().await;
-    let bells = Arc::new((Bell::default(), Bell::default()));
-    let (far, far_control) = (Arc::clone(&bells), Arc::clone(&control));
-    S::spawn(async move {
-        while far.0.listen().await != LAST {
-            far.1.ring(if far_control.is_draining() { LAST } else { 1 });
+    let cells = Cells::default();
+    let (far, far_control) = (Arc::clone(&cells), Arc::clone(&control));
+    drop(T::spawn(async move {
+        while far.0.take().await != LAST {
+            far.1.put(if far_control.is_draining() { LAST } else { 1 });
         }
-    });
+    }));
     loop {
-        bells.0.ring(1);
-        if bells.1.listen().await == LAST {
-            return bells.0.ring(LAST);
+        cells.0.put(1);
+        if cells.1.take().await == LAST {
+            return cells.0.put(LAST);
         }
     }
 }

@@ -7,7 +7,6 @@
 //! ```
 
 pub mod atomics;
-pub mod bell;
 pub mod cell;
 pub mod coordinate;
 pub mod drive;

@@ -8,8 +8,8 @@ use std::thread::{self, Thread};
 use zokio_report::schema::journal::Failure;
 use zokio_report::schema::record::TrialRecord;
 
-use super::coordinate::{self, PhaseReport};
-use super::drive::{SETUP_LIMIT, assemble};
+use super::coordinate;
+use super::drive::assemble;
 use super::scheduling::{record, task};
 use super::tasks::{Outside, Place, Tasks};
 use super::users;
@@ -17,6 +17,7 @@ use crate::measure::recorder::Recorder;
 use crate::measure::tally::Ledger;
 use crate::subject::protocol::Trial;
 use crate::subject::serve::Session;
+use crate::subject::threads;
 use crate::workload::scheduling::{ExpectedSum, SchedulingWorkload};
 
 /// Runs the trial: a thread per user beside the workers, on the same CPUs.
@@ -30,37 +31,15 @@ pub fn run<T: Tasks, F: Outside<T>>(
     workload: &SchedulingWorkload,
     session: &Session,
 ) -> Result<TrialRecord, Failure> {
-    let outcome = drive::<T, F>(&fleet, control, trial, workload.tasks, session);
+    let users = users::count(trial);
+    let spawn = |user: usize| {
+        spawner::<T, F>(&fleet, control, user as u32, workload.tasks);
+        Ok(())
+    };
+    let outcome =
+        threads::beside(control, users as usize, "outside", spawn, || coordinate::lead(control, u64::from(users), &[], trial, session));
     let report = fleet.shut_down();
     Ok(assemble(control, &outcome?, trial, report))
-}
-
-fn drive<T: Tasks, F: Outside<T>>(
-    fleet: &F,
-    control: &Arc<Ledger>,
-    trial: &Trial,
-    tasks: u32,
-    session: &Session,
-) -> Result<PhaseReport, Failure> {
-    let users = users::count(trial);
-    thread::scope(|scope| {
-        for user in 0..users {
-            let started = thread::Builder::new().name(format!("outside-{user}")).spawn_scoped(scope, move || {
-                spawner::<T, F>(fleet, control, user, tasks);
-            });
-            if let Err(error) = started {
-                control.fail(Failure { class: "threads".into(), message: format!("cannot start a thread: {error}") });
-            }
-        }
-        let outcome = control.wait_ready(u64::from(users), SETUP_LIMIT).and_then(|()| {
-            session.ready(&[]);
-            coordinate::run_phases(control, &trial.phases, session)
-        });
-        // Lets every thread go that still waits or runs.
-        control.stop();
-        control.gate().open();
-        outcome
-    })
 }
 
 fn spawner<T: Tasks, F: Outside<T>>(fleet: &F, control: &Arc<Ledger>, user: u32, tasks: u32) {

@@ -62,7 +62,7 @@ pub async fn accept_loop<S: Stack, E: Ends<S>>(listener: S::Listener, ends: Arc<
         match S::accept(&listener).await {
             Ok(stream) => {
                 recorder::with(&ends.control, recorder::Recorder::accepted);
-                S::spawn(serve(stream, Arc::clone(&ends)));
+                drop(S::spawn(serve(stream, Arc::clone(&ends))));
             }
             Err(error) => {
                 recorder::with(&ends.control, |recorder| recorder.failed_io(ErrorClass::Accept, &error));

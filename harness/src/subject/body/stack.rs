@@ -7,11 +7,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::tasks::Tasks;
+
 /// A buffer that comes back with the result.
 pub type Lent<T> = (io::Result<T>, Vec<u8>);
 
-/// I/O and spawning of one runtime.
-pub trait Stack: Send + Sync + 'static {
+/// I/O of one runtime, beside its tasks.
+pub trait Stack: Tasks {
     /// A connection.
     type Stream: Send + 'static;
     /// A listening socket.
@@ -37,9 +39,6 @@ pub trait Stack: Send + Sync + 'static {
 
     /// Sleeps.
     fn sleep(duration: Duration) -> impl Future<Output = ()> + Send;
-
-    /// Starts a task from inside the runtime, where it is cheapest.
-    fn spawn(future: impl Future<Output = ()> + Send + 'static);
 }
 
 /// The worker threads of a runtime, as the driver of a trial sees them.

@@ -6,7 +6,7 @@ use zokio_report::schema::journal::Failure;
 use zokio_report::schema::record::TrialRecord;
 
 use super::coordinate;
-use super::drive::{SETUP_LIMIT, assemble};
+use super::drive::assemble;
 use super::stack::Fleet;
 use crate::load::{ClosedLoad, Load};
 use crate::measure::tally::Ledger;
@@ -37,10 +37,7 @@ pub fn run<F: Fleet, U: Future<Output = ()> + Send + 'static>(
     for number in 0..users {
         fleet.spawn_on(number as usize % fleet.workers(), user(number));
     }
-    let outcome = control.wait_ready(u64::from(users), SETUP_LIMIT).and_then(|()| {
-        session.ready(&[]);
-        coordinate::run_phases(control, &trial.phases, session)
-    });
+    let outcome = coordinate::lead(control, u64::from(users), &[], trial, session);
     let report = fleet.shut_down();
     Ok(assemble(control, &outcome?, trial, report))
 }

@@ -15,7 +15,7 @@ use super::traffic::{TcpTraffic, Traffic};
 use super::{atomics, crr, epoll, http, ring, ring_crr, rr, skew, sleep, stream, tasks};
 use crate::measure::tally::Ledger;
 use crate::subject::body::coordinate;
-use crate::subject::body::drive::{self, SETUP_LIMIT};
+use crate::subject::body::drive;
 use crate::subject::body::endpoint;
 use crate::subject::body::exchange::TcpSite;
 use crate::subject::body::site::Site;
@@ -108,7 +108,7 @@ pub fn run_unless(refusal: Option<String>, trial: &Trial, session: &Session, con
         Workload::Latency(_) => Err(drive::unsupported("waiting times are a runtime's: there is none here")),
         Workload::Scheduling(workload) => tasks::run_scheduling(trial, session, control, workload),
         Workload::Stealing(workload) => match workload.mode {
-            StealingMode::Queue => queue::run::<OneCas>(trial, session, control, workload, tasks::report("one-cas", trial)),
+            StealingMode::Queue => queue::run::<OneCas>(trial, session, control, workload, threads::report("one-cas", trial)),
             StealingMode::Skew => skew::run(trial, session, control, workload),
         },
         Workload::Polling(workload) => tasks::run_polling(trial, session, control, workload),
@@ -193,14 +193,12 @@ pub(super) fn run_connections(
     let targets = if trial.role == Role::Client { endpoint::connect_addresses(trial)? } else { own.clone() };
     let shares = shares(trial.role, users, cpus.len(), &targets);
     let body = |worker: usize| body(&shares[worker], listeners.get(worker));
-    let (phases, wanted) = threads::with_threads(control, &cpus, "ceiling", body, || {
+    let (phases, wanted) = threads::pinned(control, &cpus, "ceiling", body, || {
         if trial.role == Role::Server {
             session.ready(&own);
             return Ok((drive::serve_until_end(control, session), 0));
         }
-        control.wait_ready(u64::from(users), SETUP_LIMIT)?;
-        session.ready(&own);
-        Ok((coordinate::run_phases(control, &trial.phases, session)?, u64::from(users)))
+        Ok((coordinate::lead(control, u64::from(users), &own, trial, session)?, u64::from(users)))
     })?;
     let mut record = drive::assemble(control, &phases, trial, report);
     record.counters.insert("connections_wanted".into(), wanted);

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use zokio_report::schema::journal::Failure;
 use zokio_report::schema::record::TrialRecord;
 
-use super::tasks::report;
 use crate::measure::recorder::Recorder;
 use crate::measure::tally::Ledger;
 use crate::subject::body::coordinate;
-use crate::subject::body::drive::{self, SETUP_LIMIT};
+use crate::subject::body::drive;
 use crate::subject::body::scheduling::record;
 use crate::subject::protocol::Trial;
 use crate::subject::serve::Session;
@@ -27,12 +26,8 @@ pub(super) fn run(trial: &Trial, session: &Session, control: &Arc<Ledger>, workl
         rounds(control, worker, threads, workload);
         Ok(())
     };
-    let (phases, ()) = threads::with_threads(control, &cpus, "ceiling", body, || {
-        control.wait_ready(threads as u64, SETUP_LIMIT)?;
-        session.ready(&[]);
-        Ok((coordinate::run_phases(control, &trial.phases, session)?, ()))
-    })?;
-    Ok(drive::assemble(control, &phases, trial, report("static-split", trial)))
+    let phases = threads::pinned(control, &cpus, "ceiling", body, || coordinate::lead(control, threads as u64, &[], trial, session))?;
+    Ok(drive::assemble(control, &phases, trial, threads::report("static-split", trial)))
 }
 
 fn rounds(control: &Arc<Ledger>, worker: usize, threads: usize, workload: &StealingWorkload) {

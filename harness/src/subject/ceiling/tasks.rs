@@ -8,7 +8,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use serde_json::json;
 use zokio_report::schema::journal::Failure;
 use zokio_report::schema::record::TrialRecord;
 
@@ -17,19 +16,12 @@ use super::ping_pong::{pairs, two_slots};
 use crate::measure::recorder::{self, Recorder};
 use crate::measure::tally::Ledger;
 use crate::subject::body::scheduling::{record, task, yielder};
-use crate::subject::body::stack::FleetReport;
 use crate::subject::body::{drive, polling};
 use crate::subject::protocol::Trial;
 use crate::subject::serve::Session;
-use crate::subject::{threads, worker_cpus};
+use crate::subject::threads;
 use crate::workload::polling::PollingWorkload;
 use crate::workload::scheduling::{ExpectedSum, HandOver, SchedulingMode, SchedulingWorkload, task_value};
-
-/// What the record says of a variant.
-pub(super) fn report(variant: &str, trial: &Trial) -> FleetReport {
-    let config = [("variant".to_owned(), json!(variant)), ("pinned_cpus".to_owned(), json!(worker_cpus(trial)))].into_iter().collect();
-    FleetReport { driver: "none".into(), config, ..FleetReport::default() }
-}
 
 /// Runs a trial of `scheduling`.
 ///
@@ -51,7 +43,7 @@ pub(super) fn run_scheduling(
             return Err(drive::unsupported("the ceiling has one kind of thread: nothing is outside it; leave it out of `subjects`"));
         }
     };
-    threads::run(trial, session, control, "ceiling", report(variant, trial), |users| {
+    threads::run(trial, session, control, "ceiling", threads::report(variant, trial), |users| {
         on_thread(control, users.clone(), || match workload.mode {
             SchedulingMode::Chain => chain(control, users.clone(), tasks),
             SchedulingMode::Yield => yields(control, users.clone(), repeat),
@@ -73,7 +65,7 @@ pub(super) fn run_polling(
     control: &Arc<Ledger>,
     workload: &PollingWorkload,
 ) -> Result<TrialRecord, Failure> {
-    let mut record = threads::run(trial, session, control, "ceiling", report("bare-loop", trial), |users| {
+    let mut record = threads::run(trial, session, control, "ceiling", threads::report("bare-loop", trial), |users| {
         on_thread(control, users.clone(), || {
             let user = |number: u32| {
                 let (control, workload) = (Arc::clone(control), workload.clone());

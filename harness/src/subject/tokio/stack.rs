@@ -63,10 +63,6 @@ impl Stack for TokioStack {
     async fn sleep(duration: Duration) {
         tokio::time::sleep(duration).await;
     }
-
-    fn spawn(future: impl Future<Output = ()> + Send + 'static) {
-        tokio::spawn(future);
-    }
 }
 
 impl Tasks for TokioStack {

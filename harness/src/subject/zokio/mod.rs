@@ -33,26 +33,24 @@ impl Zokio {
     /// # Errors
     /// A [`Failure`] of the set-up.
     pub fn run_with(trial: &Trial, session: &Session, control: &Arc<Ledger>) -> Result<TrialRecord, Failure> {
-        // A library of its own, measured without the runtime.
-        if let Workload::Pool(workload) = &trial.workload {
-            return pool::run(trial, session, control, workload);
-        }
-        let fleet = Workers::start(trial, control)?;
+        let fleet = || Workers::start(trial, control);
         match &trial.workload {
-            Workload::Tcp(workload) => drive::run_tcp::<ZokioStack, _>(fleet, control, trial, workload, session),
-            Workload::Latency(workload) => latency::run::<ZokioStack, _>(fleet, control, trial, workload, session),
-            Workload::Scheduling(workload) => scheduling::run::<ZokioStack, _>(fleet, control, trial, workload, session),
+            Workload::Tcp(workload) => drive::run_tcp::<ZokioStack, _>(fleet()?, control, trial, workload, session),
+            Workload::Http(workload) => http::run::<ZokioStack, _>(fleet()?, control, trial, workload, session),
+            Workload::Scheduling(workload) => scheduling::run::<ZokioStack, _>(fleet()?, control, trial, workload, session),
             Workload::Stealing(workload) if workload.mode == StealingMode::Skew => {
-                skew::run::<ZokioStack, _>(fleet, control, trial, workload, session)
+                skew::run::<ZokioStack, _>(fleet()?, control, trial, workload, session)
             }
             Workload::Stealing(_) => Err(drive::unsupported(NO_QUEUE)),
-            Workload::Polling(workload) => polling::run::<ZokioStack, _>(fleet, control, trial, workload, session),
-            Workload::Http(workload) => http::run::<ZokioStack, _>(fleet, control, trial, workload, session),
-            Workload::Sleep(workload) => sleep::run::<ZokioStack, _>(fleet, control, trial, workload, session),
-            Workload::Atomics(workload) => atomics::run(fleet, control, trial, workload, session),
-            Workload::Memory(_) | Workload::Pool(_) => {
+            Workload::Polling(workload) => polling::run::<ZokioStack, _>(fleet()?, control, trial, workload, session),
+            Workload::Latency(workload) => latency::run::<ZokioStack, _>(fleet()?, control, trial, workload, session),
+            Workload::Atomics(workload) => atomics::run(fleet()?, control, trial, workload, session),
+            // A library of its own, measured without the runtime.
+            Workload::Pool(workload) => pool::run(trial, session, control, workload),
+            Workload::Memory(_) => {
                 Err(drive::unsupported("zokio has slabs for its tasks and pools for objects and buffers, but no allocator"))
             }
+            Workload::Sleep(workload) => sleep::run::<ZokioStack, _>(fleet()?, control, trial, workload, session),
             Workload::Custom(_) => Err(drive::unsupported(application::ONLY_CUSTOM)),
         }
     }

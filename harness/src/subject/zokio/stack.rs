@@ -63,10 +63,6 @@ impl Stack for ZokioStack {
     async fn sleep(duration: Duration) {
         zokio::time::sleep(duration).await;
     }
-
-    fn spawn(future: impl Future<Output = ()> + Send + 'static) {
-        drop(zokio::spawn(future));
-    }
 }
 
 impl Tasks for ZokioStack {

@@ -59,7 +59,7 @@ pub(super) fn work_done(row: &Row<'_>) -> Option<Finding> {
     if let Some(error) = row.trials.iter().find_map(|trial| trial.histograms.as_ref().err()) {
         return Some(Finding::invalid(error.to_string()));
     }
-    if let Err(error) = row.merged("service_time") {
+    if let Err(error) = row.merged(row.time_id()) {
         return Some(Finding::invalid(error.to_string()));
     }
     let records = worst_trial(row, |trial| match work_mismatch(row, trial) {
@@ -94,7 +94,10 @@ fn work_mismatch(row: &Row<'_>, trial: &Recorded<'_>) -> Option<String> {
             return Some(format!("{ok} successes of {per_operation} bytes each are not the {bytes} bytes claimed"));
         }
     }
-    let times = trial.histograms.and_then(|histograms| histograms.get("service_time")).filter(|times| !times.is_empty());
+    let times = trial.histograms.and_then(|histograms| histograms.get(row.time_id())).filter(|times| !times.is_empty());
+    if times.is_none() && row.is_ranked_by_time() {
+        return Some(format!("the row is ranked by `{}`, and the record has no such times", row.time_id()));
+    }
     times.and_then(|times| invented_times(work, times, &trial.record.batches))
 }
 
@@ -158,7 +161,7 @@ pub(super) fn connections(row: &Row<'_>) -> Option<Finding> {
 
 /// `tail-support`: a label, naming the quantiles withheld for want of samples.
 pub(super) fn tail_support(row: &Row<'_>) -> Option<Finding> {
-    let merged = row.merged("service_time").ok()??;
+    let merged = row.merged(row.time_id()).ok()??;
     let samples = merged.len();
     let withheld: Vec<String> = [("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)]
         .into_iter()

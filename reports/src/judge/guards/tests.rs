@@ -44,6 +44,24 @@ fn with_times(record: &mut TrialRecord, mean_ns: u64, count: u64) {
 }
 
 #[test]
+fn a_row_ranked_by_times_has_one_for_each_operation() {
+    let mut ranked = Journal::sleeps();
+    ranked.header.cases[0].primary_metric = "wake_latency_ns_p99".into();
+    let waits = |journal: &Journal| {
+        bent(journal.clone(), |record, _| record.histograms.iter_mut().for_each(|histogram| histogram.id = "wake_latency".into()))
+    };
+    assert_eq!(row(&waits(&ranked)).validity.state, ValidityState::Valid);
+    let lies = [
+        ("none", waits(&bent(ranked.clone(), |record, _| record.histograms.clear()))),
+        ("other times", ranked.clone()),
+        ("half of them", waits(&bent(ranked.clone(), |record, _| with_times(record, 100_000, record.work.ok / 2)))),
+    ];
+    for (lie, journal) in lies {
+        assert!(objections(&row(&journal)).contains(&("work-done".into(), CheckState::Invalid)), "{lie}");
+    }
+}
+
+#[test]
 fn a_clean_row_passes_every_guard_that_applies() {
     for journal in [Journal::round_trips(), Journal::apart(), Journal::sleeps(), Journal::full()] {
         for case in journal.summarize().cases {

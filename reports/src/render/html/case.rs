@@ -2,6 +2,7 @@
 
 use maud::{Markup, PreEscaped, html};
 
+use crate::judge::time_id;
 use crate::render::{plot, view};
 use crate::schema::result::{CaseResult, SubjectResult};
 use crate::schema::validity::{CheckState, ValidityState};
@@ -21,12 +22,10 @@ pub(super) fn section(case: &CaseResult, anchor: &str) -> Markup {
                 }
             }
             (legend(case))
-            @if let Some(first) = case.subjects.first().map(view::time_id) {
-                @if let Some(curves) = plot::latency::svg(case, first) {
-                    figure {
-                        (PreEscaped(curves))
-                        figcaption { (view::time_name(first)) " by percentile, all trials merged, as far as the samples support it." }
-                    }
+            @if let Some(curves) = plot::latency::svg(case, time_id(&case.primary_metric)) {
+                figure {
+                    (PreEscaped(curves))
+                    figcaption { (view::time_name(time_id(&case.primary_metric))) " by percentile, all trials merged, as far as the samples support it." }
                 }
             }
             @if let Some(strip) = plot::strip::svg(case) {

@@ -37,11 +37,6 @@ pub(crate) trait FileOperation: Operation {
     fn block(self) -> Self::Output;
 }
 
-/// What the kernel returned: a count, or -1 and `errno`.
-fn counted(result: libc::ssize_t) -> io::Result<u32> {
-    u32::try_from(result).map_err(|_| io::Error::last_os_error())
-}
-
 /// Nothing was tried.
 fn not_at_once() -> io::Result<u32> {
     Err(io::ErrorKind::WouldBlock.into())

@@ -7,8 +7,8 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{counted, not_at_once};
-use crate::op::uninterrupted;
+use super::not_at_once;
+use crate::op::{counted, uninterrupted};
 
 /// What direct I/O demands of a file, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 
 use std::io;
 
-use super::{FileOperation, SharedFile, counted};
+use super::{FileOperation, SharedFile};
 use crate::buf::{BufResult, IoBufs, IoBufsMut};
-use crate::op::{Interest, Operation, SharedSocket, Vectors, uninterrupted};
+use crate::op::{Interest, Operation, SharedSocket, Vectors, counted, uninterrupted};
 
 /// Reads; see the module page.
 #[derive(Debug)]

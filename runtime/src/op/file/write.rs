@@ -3,9 +3,9 @@
 
 use std::io;
 
-use super::{FileOperation, SharedFile, counted};
+use super::{FileOperation, SharedFile};
 use crate::buf::{BufResult, IoBuf};
-use crate::op::{Interest, Operation, SharedSocket, TRANSFER_BYTES_MAX, uninterrupted};
+use crate::op::{Interest, Operation, SharedSocket, TRANSFER_BYTES_MAX, counted, uninterrupted};
 
 /// See the module page.
 #[derive(Debug)]
