@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use support::{RunWith, RunningServer, alone, mean_service_ns, open_files, settles_at, trial};
+use support::{RunWith, RunningServer, alone, mean_service_ns, open_files, settles_at, spoilt, trial};
 use zokio_bench::measure::tally::Ledger;
 use zokio_bench::subject::ceiling::run::run_unless;
 use zokio_bench::subject::ceiling::{self, Ceiling};
@@ -166,16 +166,7 @@ fn a_damaged_request_is_refused_and_never_a_success() {
         for workload in [workload(HttpMethod::Get, 0), workload(HttpMethod::Get, 1), workload(HttpMethod::Post, 0)] {
             let mut trial = http_trial(name, Role::Both, &workload);
             trial.phases.measure_ms = 200;
-            let control = Arc::new(Ledger::default());
-            let culprit = Arc::clone(&control);
-            let damage = std::thread::spawn(move || {
-                while culprit.slice().is_none_or(|slice| slice < 2) {
-                    std::thread::sleep(Duration::from_millis(1));
-                }
-                culprit.corrupt_next_request_of(1);
-            });
-            let record = run_with(&trial, &Session::detached(), &control).expect("a record");
-            damage.join().expect("no panic");
+            let record = spoilt(run_with, &trial, 1, 2).expect("a record");
             let errors = &record.work.errors;
             let at_server = if workload.method == HttpMethod::Post { "mismatch" } else { "status" };
             assert_eq!(errors.get(at_server), Some(&1), "{name} {workload:?}: {errors:?}");

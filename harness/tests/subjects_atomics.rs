@@ -4,16 +4,14 @@
 mod support;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use support::{RunWith, SUBJECTS, alone, check_rounds, trial_of};
+use support::{RunWith, SUBJECTS, alone, check_rounds, spoilt, trial_of};
 use zokio_bench::measure::tally::Ledger;
 use zokio_bench::subject::protocol::Trial;
 use zokio_bench::subject::serve::Session;
 use zokio_bench::subject::zokio::Zokio;
 use zokio_bench::workload::Workload;
 use zokio_bench::workload::atomics::{AtomicMode, AtomicsWorkload, Sharing};
-use zokio_report::schema::journal::Failure;
 use zokio_report::schema::record::TrialRecord;
 
 const MODES: [AtomicMode; 4] = [AtomicMode::Load, AtomicMode::FetchAdd, AtomicMode::Cas, AtomicMode::Mixed];
@@ -45,31 +43,16 @@ fn every_mode_leaves_the_sum_it_claims() {
     }
 }
 
-/// Runs a trial in which one user adds once too often, in mid-window.
-fn run_corrupted(run_with: RunWith, trial: &Trial) -> Result<TrialRecord, Failure> {
-    let control = Arc::new(Ledger::default());
-    let spoil = Arc::clone(&control);
-    let spoiler = std::thread::spawn(move || {
-        while spoil.slice().is_none() {
-            std::thread::sleep(Duration::from_micros(200));
-        }
-        spoil.corrupt_next_request_of(1);
-    });
-    let outcome = run_with(trial, &Session::detached(), &control);
-    spoiler.join().expect("no panic");
-    outcome
-}
-
 #[test]
 fn an_addition_that_nobody_claims_is_noticed() {
     let _alone = alone();
     for (name, run_with) in subjects() {
         for mode in MODES {
-            let record = run_corrupted(run_with, &atomics(name, mode, Sharing::Padded, 2)).expect("a record with errors");
+            let record = spoilt(run_with, &atomics(name, mode, Sharing::Padded, 2), 1, 0).expect("a record with errors");
             assert!(record.work.errors.get("mismatch").is_some_and(|&count| count > 0), "{name} {mode:?}: {:?}", record.work);
         }
         // On a shared word only the sum of all users can tell.
-        let failure = run_corrupted(run_with, &atomics(name, AtomicMode::FetchAdd, Sharing::Shared, 2)).expect_err("the sum is off");
+        let failure = spoilt(run_with, &atomics(name, AtomicMode::FetchAdd, Sharing::Shared, 2), 1, 0).expect_err("the sum is off");
         assert_eq!(failure.class, "mismatch", "{name}: {failure:?}");
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use support::{RunningServer, SUBJECTS, alone, open_files, tcp, trial};
+use support::{RunningServer, SUBJECTS, alone, open_files, spoilt, tcp, trial};
 use zokio_bench::measure::tally::Ledger;
 use zokio_bench::subject::ceiling::Ceiling;
 use zokio_bench::subject::protocol::Role;
@@ -25,16 +25,7 @@ fn one_flipped_bit_in_a_request_is_a_mismatch() {
             let size = if mode == TcpMode::Stream { 64 << 10 } else { 500 };
             let mut trial = trial(name, Role::Both, tcp(mode, size), 4);
             trial.phases.measure_ms = 200;
-            let control = Arc::new(Ledger::default());
-            let culprit = Arc::clone(&control);
-            let damage = std::thread::spawn(move || {
-                while culprit.slice().is_none_or(|slice| slice < 2) {
-                    std::thread::sleep(Duration::from_millis(1));
-                }
-                culprit.corrupt_next_request_of(1);
-            });
-            let record = run_with(&trial, &Session::detached(), &control).expect("a record");
-            damage.join().expect("no panic");
+            let record = spoilt(run_with, &trial, 1, 2).expect("a record");
             assert_eq!(record.work.errors.get("mismatch"), Some(&1), "{name} {mode:?}: {:?}", record.work.errors);
             assert_eq!(record.work.verified, record.work.ok);
             assert!(record.work.attempted > record.work.ok && record.work.ok > 0, "{name} {mode:?}");

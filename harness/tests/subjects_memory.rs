@@ -4,9 +4,8 @@
 mod support;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use support::{RunWith, alone, check_rounds, trial_of};
+use support::{RunWith, alone, check_rounds, spoilt, trial_of};
 use zokio_bench::measure::tally::Ledger;
 #[cfg(feature = "mimalloc")]
 use zokio_bench::subject::allocators::Mimalloc;
@@ -68,19 +67,10 @@ fn a_block_that_lost_its_pattern_is_an_error_and_no_operation() {
     let _alone = alone();
     for (name, run) in subjects() {
         for lifetime in LIFETIMES.into_iter().filter(|lifetime| *lifetime != Lifetime::Remote || has_two_cpus()) {
-            let control = Arc::new(Ledger::default());
-            let spoil = Arc::clone(&control);
-            let spoiler = std::thread::spawn(move || {
-                while spoil.slice().is_none() {
-                    std::thread::sleep(Duration::from_micros(200));
-                }
-                spoil.corrupt_next_request_of(1);
-            });
             let mut trial = memory(name, lifetime, SizeDistribution::Fixed(5_000), 2);
             // Long enough that the block spoilt at its start is freed within it, however busy the host.
             trial.phases.measure_ms = 200;
-            let record = run(&trial, &Session::detached(), &control).expect("a record");
-            spoiler.join().expect("no panic");
+            let record = spoilt(run, &trial, 1, 0).expect("a record");
             assert_eq!(record.work.errors.get("mismatch"), Some(&1), "{name} {lifetime:?}: {:?}", record.work);
             assert_eq!(record.work.attempted, record.work.ok + 1, "{name} {lifetime:?}");
             assert_eq!(record.work.attempted % round(lifetime), 0, "{name} {lifetime:?}: the round counts but for the block");

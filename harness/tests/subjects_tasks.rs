@@ -4,9 +4,8 @@
 mod support;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use support::{RunWith, alone, sleep_trial};
+use support::{RunWith, alone, sleep_trial, spoilt};
 use zokio_bench::measure::tally::Ledger;
 use zokio_bench::subject::ceiling;
 use zokio_bench::subject::crossbeam::CrossbeamDeque;
@@ -98,21 +97,6 @@ fn every_mode_does_whole_rounds_on_every_subject() {
     }
 }
 
-/// Runs a trial in whose window one result is damaged.
-fn damaged(run: RunWith, trial: &Trial) -> TrialRecord {
-    let control = Arc::new(Ledger::default());
-    let culprit = Arc::clone(&control);
-    let damage = std::thread::spawn(move || {
-        while culprit.slice().is_none() {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        culprit.corrupt_next_request_of(0);
-    });
-    let record = run(trial, &Session::detached(), &control).expect("a record");
-    damage.join().expect("no panic");
-    record
-}
-
 #[test]
 fn one_wrong_result_is_a_mismatch() {
     let _alone = alone();
@@ -121,7 +105,7 @@ fn one_wrong_result_is_a_mismatch() {
         trial.phases.measure_ms = 100;
         let label = format!("{name} {workload:?}");
         // A host that holds the damaging thread up lets the window pass; a witness that sees nothing sees nothing each time.
-        let seen = (0..5).map(|_| damaged(run, &trial)).find(|record| !record.work.errors.is_empty());
+        let seen = (0..5).map(|_| spoilt(run, &trial, 0, 0).expect("a record")).find(|record| !record.work.errors.is_empty());
         let work = seen.unwrap_or_else(|| panic!("{label}: the damage was not seen")).work;
         assert_eq!((work.errors.get("mismatch"), work.attempted), (Some(&1), work.ok + 1), "{label}: {work:?}");
         assert!(work.ok > 0 && work.ok.is_multiple_of(operations), "{label}: {work:?}");

@@ -24,7 +24,7 @@ pub struct RuntimeConfig {
     pub lifo_slot: bool,
     /// Name of the worker threads; the index is appended.
     pub thread_name: String,
-    /// The most threads for [`spawn_blocking`](crate::spawn_blocking); what exceeds them waits.
+    /// The most threads for [`spawn_blocking`](crate::spawn_blocking); what exceeds them waits. Files have threads of their own.
     pub max_blocking_threads: usize,
     /// Milliseconds after which an idle blocking thread ends.
     pub thread_keep_alive_ms: u64,

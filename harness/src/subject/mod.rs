@@ -56,3 +56,28 @@ pub fn registry() -> Vec<&'static dyn serve::Subject> {
         &pools::Mutex,
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_peer_tells_the_version_in_the_lock_file() {
+        let lock = include_str!("../../../Cargo.lock");
+        let packages = [
+            ("tokio", "tokio"),
+            ("tokio-ct", "tokio"),
+            ("hyper", "hyper"),
+            ("crossbeam-deque", "crossbeam-deque"),
+            ("array-queue", "crossbeam-queue"),
+            ("mimalloc", "mimalloc"),
+        ];
+        let subjects = super::registry();
+        for (name, package) in packages {
+            let told = subjects.iter().map(|subject| subject.describe()).find(|described| described.name == name);
+            let Some(told) = told else {
+                assert!(name == "mimalloc" && !cfg!(feature = "mimalloc"), "{name} is not registered");
+                continue;
+            };
+            assert!(lock.contains(&format!("name = \"{package}\"\nversion = \"{}\"\n", told.version)), "{name} {}", told.version);
+        }
+    }
+}

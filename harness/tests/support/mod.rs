@@ -126,6 +126,21 @@ impl RunningServer {
     }
 }
 
+/// Runs a trial in which this user's next work is damaged once, from this slice of the measured window on.
+pub(crate) fn spoilt(run: RunWith, trial: &Trial, user: u32, from_slice: usize) -> Result<TrialRecord, Failure> {
+    let control = Arc::new(Ledger::default());
+    let culprit = Arc::clone(&control);
+    let spoiler = std::thread::spawn(move || {
+        while culprit.slice().is_none_or(|slice| slice < from_slice) {
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        culprit.corrupt_next_request_of(user);
+    });
+    let outcome = run(trial, &Session::detached(), &control);
+    spoiler.join().expect("no panic");
+    outcome
+}
+
 pub(crate) fn open_files() -> usize {
     std::fs::read_dir("/proc/self/fd").expect("linux").count()
 }

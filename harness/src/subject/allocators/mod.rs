@@ -137,12 +137,3 @@ pub fn run<S: Source>(
     }
     Ok(record)
 }
-
-#[cfg(all(test, feature = "mimalloc"))]
-mod tests {
-    #[test]
-    fn the_version_is_the_one_in_the_lock_file() {
-        let lock = include_str!("../../../../Cargo.lock");
-        assert!(lock.contains(&format!("name = \"mimalloc\"\nversion = \"{}\"", super::MIMALLOC_VERSION)));
-    }
-}

@@ -6,12 +6,12 @@
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::Poll;
 
 use zokio_report::schema::journal::Failure;
 use zokio_report::schema::record::TrialRecord;
 
 use super::stack::Fleet;
+use super::tasks::Tasks;
 use super::users;
 use crate::measure::recorder::{self, ErrorClass, Recorder};
 use crate::measure::tally::Ledger;
@@ -190,36 +190,23 @@ fn mixed(word: &AtomicU64, operations: u32, retries: &mut u64) -> bool {
     is_forward
 }
 
-async fn user(shared: Arc<Shared>, control: Arc<Ledger>, number: u32) {
+async fn user<T: Tasks>(shared: Arc<Shared>, control: Arc<Ledger>, number: u32) {
     let mut user = shared.user(number);
     control.user_ready();
     control.gate().wait().await;
     while !control.is_draining() {
         recorder::with(&control, |recorder| shared.round(&mut user, &control, recorder));
-        yield_now().await;
+        T::yield_now().await;
     }
     shared.end(&user);
     control.user_done();
-}
-
-/// Lets other tasks run: wakes itself and is polled again in its turn.
-async fn yield_now() {
-    let mut has_yielded = false;
-    std::future::poll_fn(|context| {
-        if std::mem::replace(&mut has_yielded, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 /// Runs the trial on a fleet of workers.
 ///
 /// # Errors
 /// A [`Failure`] of the set-up, or class `mismatch`.
-pub fn run<F: Fleet>(
+pub fn run<T: Tasks, F: Fleet>(
     fleet: F,
     control: &Arc<Ledger>,
     trial: &Trial,
@@ -227,6 +214,6 @@ pub fn run<F: Fleet>(
     session: &Session,
 ) -> Result<TrialRecord, Failure> {
     let shared = Arc::new(Shared::new(workload, users::count(trial)));
-    let record = users::run(fleet, control, trial, session, |number| user(Arc::clone(&shared), Arc::clone(control), number))?;
+    let record = users::run(fleet, control, trial, session, |number| user::<T>(Arc::clone(&shared), Arc::clone(control), number))?;
     shared.judged(record)
 }

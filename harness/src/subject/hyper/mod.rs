@@ -83,12 +83,3 @@ impl Ends<TokioStack> for HyperSite {
         connection.await.map_err(|_| Broken::new(ErrorClass::Read))
     }
 }
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_version_is_the_one_in_the_lock_file() {
-        let lock = include_str!("../../../../Cargo.lock");
-        assert!(lock.contains(&format!("name = \"hyper\"\nversion = \"{}\"", super::VERSION)));
-    }
-}
