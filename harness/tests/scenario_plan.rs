@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use zokio_bench::plan::{Endpoints, Plan, PlanError, PlanOptions, estimate, network_for, plan};
 use zokio_bench::scenario::{Source, Suite, builtin_names, builtin_text, json_schema, load, load_builtin, parse, targets};
 use zokio_report::exit;
+use zokio_report::render::guide;
 use zokio_report::schema::journal::{CaseRole, TargetKind};
 
 fn tcp() -> Suite {
@@ -86,6 +87,22 @@ fn the_targets_built_in_name_their_source_and_no_host() {
     assert!(figures.contains(&("tasks_per_s", 5e6)) && figures.contains(&("polls_per_s", 1e7)) && figures.contains(&("steals_per_s", 1e6)));
     assert_eq!(targets::published("polls_per_s").len(), 1);
     assert!(targets::published("round_trips_per_s").is_empty());
+}
+
+#[test]
+fn every_figure_of_the_guide_is_a_row_of_its_table() {
+    let mut carried = std::collections::BTreeSet::new();
+    for name in builtin_names() {
+        for (case, target) in load_builtin(name).cases.iter().flat_map(|case| case.targets.iter().map(move |target| (case, target))) {
+            let TargetKind::Historical { value, source } = &target.kind else { continue };
+            let row = guide::ROWS.iter().find(|row| row.is_target(*value, source));
+            assert!(row.is_some() || !source.contains(guide::GUIDE), "{name}, {}: {value} is no figure of the guide: {source}", case.id);
+            carried.extend(row.map(|row| row.name));
+        }
+    }
+    let of_these = ["Task scheduling", "Work stealing queue", "Future polling", "Memory allocation", "Object pool", "Atomic operations"];
+    let and_these = ["Stress: task scheduling", "TCP connections", "TCP throughput", "HTTP requests", "HTTP throughput"];
+    assert!(of_these.iter().chain(&and_these).all(|name| carried.contains(name)), "{carried:?}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! Points are the medians of believable rows. Intervals come from the bootstrap over trials, drawn at every point apart: cases run one
 //! after the other, so trials with different numbers of workers are no pairs.
 
-use super::compare::{find, is_rankable};
+use super::compare::{EFFECT_FLOOR, find, is_rankable};
 use crate::schema::host::HostProfile;
 use crate::schema::result::{Better, CaseResult, Interval, SubjectResult};
 use crate::schema::scaling::{Coefficient, Scaling, ScalingCurve, ScalingModel, ScalingPoint, WORKERS_AXIS};
@@ -133,6 +133,7 @@ fn model(measured: &mut [Measured], notes: &mut Vec<String>) -> Option<ScalingMo
     let goodness = law.goodness(&points);
     notes.extend(identifiable(&law, &points));
     notes.extend(doubts(&law, &points, goodness.residual_max));
+    notes.extend(super_linear(measured));
     let coefficient = |value: f64, ci: Option<Interval>| Coefficient { value, ci, fixed: false };
     Some(ScalingModel {
         gamma: coefficient(law.gamma, interval(0)),
@@ -185,6 +186,16 @@ fn doubts(law: &Usl, points: &[Point], residual_max: f64) -> Vec<String> {
         doubts.push(format!("the peak lies beyond the {most} workers that were measured: it is extrapolated"));
     }
     doubts
+}
+
+/// Workers that give more than their number has no term in the law: memory they bring along, or a point of one worker that was disturbed.
+fn super_linear(measured: &[Measured]) -> Option<String> {
+    let is_more = |point: &ScalingPoint| point.speedup_ci.is_some_and(|ci| ci.lo > f64::from(point.workers) * (1.0 + EFFECT_FLOOR));
+    let point = measured.iter().map(|measured| &measured.point).find(|point| is_more(point))?;
+    Some(format!(
+        "{} workers give more than {} times the work of one: the law has no term for that, and contention stops at 0",
+        point.workers, point.workers
+    ))
 }
 
 #[cfg(test)]
@@ -243,6 +254,17 @@ mod tests {
         assert_eq!(scaling.curves[0].points.len(), 3);
         assert!(scaling.curves[0].notes.iter().any(|note| note == "8 workers are left out: work-done: nothing was"));
         assert_eq!(scaling.curves[1].points.len(), 4);
+    }
+
+    #[test]
+    fn more_than_proportional_is_named() {
+        let mut result = results_of(&[1, 2]);
+        let metric = result.cases[1].subjects[3].metrics.iter_mut().find(|metric| metric.id == "round_trips_per_s").unwrap();
+        metric.value = metric.value.map(|value| value * 1.2);
+        metric.trials.iter_mut().flatten().for_each(|value| *value *= 1.2);
+        let scaling = judge(&result.cases, &result.host).expect("a section");
+        assert!(scaling.curves[3].notes.iter().any(|note| note.starts_with("2 workers give more than 2 times")), "{:?}", scaling.curves[3]);
+        assert!(scaling.curves[1].notes.iter().all(|note| !note.contains("more than 2 times")));
     }
 
     #[test]

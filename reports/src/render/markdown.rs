@@ -138,7 +138,7 @@ fn targets(text: &mut String, result: &RunResult) {
 }
 
 /// Text that cannot end a table cell, start markup or a tag.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in view::printable(text).chars() {
         match character {

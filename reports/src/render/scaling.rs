@@ -57,7 +57,7 @@ pub(super) fn words(curve: &ScalingCurve) -> Words {
         },
         fit: match model.map(|model| (model.r_squared, model.residual_max)) {
             None => ABSENT.into(),
-            Some((None, _)) => "no point left over".into(),
+            Some((None, _)) => "not judged, no point is left over".into(),
             Some((Some(r_squared), residual)) => format!("R² {r_squared:.4}, off by {} at most", Share(residual)),
         },
     }

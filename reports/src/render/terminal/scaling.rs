@@ -7,7 +7,8 @@ use crate::schema::result::RunResult;
 pub(super) fn lines(result: &RunResult, paint: &Paint) -> Vec<String> {
     let Some(section) = &result.scaling else { return Vec::new() };
     let mut lines = vec![paint.strong(scaling::HEADING)];
-    let law = "Universal Scalability Law, X(N) = gamma N / (1 + alpha (N-1) + beta N (N-1)): contention is alpha, coherency is beta; 95% \
+    let law = "Universal Scalability Law, X(N) = gamma N / (1 + alpha (N-1) + beta N (N-1)): one worker is gamma, contention alpha, coherency \
+               beta; 95% \
                intervals by bootstrap over trials.";
     lines.extend(paint.wrapped(&format!("  {law}"), 2).iter().map(|line| paint.faint(line)));
     for note in &section.notes {
@@ -19,8 +20,8 @@ pub(super) fn lines(result: &RunResult, paint: &Paint) -> Vec<String> {
         for curve in group {
             let words = scaling::words(curve);
             let text = format!(
-                "    {}: {}; speed-up {}; contention {}, coherency {}, peak {}; fit: {}",
-                curve.subject, words.points, words.speedup, words.alpha, words.beta, words.peak, words.fit
+                "    {}: {}; speed-up {}; one worker {}, contention {}, coherency {}, peak {}; fit: {}",
+                curve.subject, words.points, words.speedup, words.gamma, words.alpha, words.beta, words.peak, words.fit
             );
             lines.extend(paint.wrapped(&view::printable(&text.replace("R²", "R2")), 8));
         }
