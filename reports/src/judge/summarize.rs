@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::row::Row;
-use super::{compare, guards, metrics, row, targets, thresholds, verdict};
+use super::{compare, guards, metrics, row, scaling, targets, thresholds, verdict};
 use crate::schema::histogram::{self, Histogram};
 use crate::schema::journal::{CaseHeader, CaseRole, JournalTrial, RunEnd, RunHeader};
 use crate::schema::record::{TrialRecord, Work};
@@ -36,6 +36,7 @@ pub fn summarize(header: &RunHeader, trials: &[JournalTrial], end: Option<&RunEn
         host: header.host.clone(),
         calibration: header.calibration.iter().map(|(key, value)| (key.clone(), value.filter(|value| value.is_finite()))).collect(),
         noise: noise(trials),
+        scaling: scaling::judge(&cases, &header.host),
         cases,
         verdict: RunVerdict { exit_code: 0, summary: String::new() },
     };

@@ -12,6 +12,7 @@ pub mod host;
 pub mod journal;
 pub mod record;
 pub mod result;
+pub mod scaling;
 pub mod validity;
 
 /// The `schema` field of every result.

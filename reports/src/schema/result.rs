@@ -10,6 +10,7 @@ pub use super::comparison::{Comparison, RunVerdict, Severity, TargetResult, Thre
 use super::host::HostProfile;
 use super::journal::CaseRole;
 use super::record::{HistogramPayload, Work, WorkerRecord};
+pub use super::scaling::{Coefficient, Scaling, ScalingCurve, ScalingModel, ScalingPoint};
 use super::validity::Validity;
 
 /// A whole run.
@@ -47,6 +48,9 @@ pub struct RunResult {
     pub noise: NoiseInfo,
     /// The rows.
     pub cases: Vec<CaseResult>,
+    /// What more workers brought; `null` where no scenario varies them.
+    #[serde(default)]
+    pub scaling: Option<Scaling>,
     /// What follows.
     pub verdict: RunVerdict,
 }

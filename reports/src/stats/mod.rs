@@ -6,13 +6,16 @@
 //! | how sure is that? | [`interval::median_interval`]: order statistics, no shape assumed |
 //! | do two subjects differ? | [`wilcoxon::signed_rank`] on paired log ratios, exact at every n |
 //! | and over a whole table? | [`holm::adjusted`] |
+//! | what do more workers bring? | [`usl::fit`]: contention and coherency, with intervals from [`bootstrap::intervals`] |
 //!
-//! No mean and no normal approximation anywhere: the noise of shared hosts is one-sided and comes in bursts, and means of it lose
-//! power as more is measured.
+//! No number of a run is a mean, and nothing here takes noise for normal: the noise of shared hosts is one-sided and comes in bursts,
+//! and means of it lose power as more is measured.
 
+pub mod bootstrap;
 pub mod holm;
 pub mod interval;
 pub mod quantile;
+pub mod usl;
 pub mod wilcoxon;
 
 #[cfg(test)]
