@@ -58,7 +58,9 @@ pub fn run(arguments: &RunArgs) -> Result<u8, CommandError> {
     let interrupt = Interrupt::default();
     signals::install(&interrupt)
         .map_err(|error| CommandError::could_not_run(format!("cannot watch for Ctrl-C: {error}"), "raise the limit of threads"))?;
-    let context = Context { arguments, roster, limits, interrupt, baseline, host: host::profile(), calibration: calibrate() };
+    let (mut host, calibration) = (host::profile(), calibrate());
+    host.notes.extend(calibration.cut);
+    let context = Context { arguments, roster, limits, interrupt, baseline, host, calibration: calibration.bounds };
     let mut codes = Vec::new();
     for (suite, plan) in suites.iter().zip(&plans) {
         if context.interrupt.is_raised() {

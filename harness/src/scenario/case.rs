@@ -177,6 +177,7 @@ impl CaseSpec {
             "runtime": self.runtime,
             "workload": self.workload,
             "floor": self.workload.floor(),
+            "no_doubling": self.workload.no_doubling(),
             "params": self.params,
             "thresholds": self.thresholds,
             "targets": self.targets,

@@ -156,6 +156,12 @@ pub fn assemble(control: &Ledger, phases: &PhaseReport, trial: &Trial, fleet: Fl
     counters.insert("connections_opened".into(), tally.sum.opened);
     counters.insert("connections_accepted".into(), tally.sum.accepted);
     counters.insert("operations_ever".into(), tally.sum.ok_ever);
+    if let Some(doubling) = control.doubling_found() {
+        doubling.write(&mut counters);
+    }
+    if let Some(operations) = trial.workload.operations_per_round() {
+        counters.insert("operations_per_round".into(), operations);
+    }
     // Only a hand-written loop knows its calls.
     if tally.sum.syscalls > 0 {
         counters.insert("syscalls_measured".into(), tally.sum.syscalls);

@@ -18,6 +18,7 @@ mod option;
 pub mod outside;
 mod ping_pong;
 pub mod polling;
+pub mod rounds;
 pub mod scheduling;
 pub mod site;
 pub mod skew;
