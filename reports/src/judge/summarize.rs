@@ -63,6 +63,7 @@ fn case_result(header: &RunHeader, case: &CaseHeader, trials: &[JournalTrial]) -
         endpoints: case.endpoints.clone(),
         cpus: case.cpus.clone(),
         users: case.users,
+        open: case.open.clone(),
         comparisons: if is_measured { compare::comparisons(&subjects, &case.primary_metric) } else { Vec::new() },
         targets: targets::judge(&case.targets, &subjects),
         thresholds: thresholds::judge(&case.thresholds, &subjects),

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 pub use super::comparison::{Comparison, RunVerdict, Severity, TargetResult, ThresholdResult, Verdict};
 use super::host::HostProfile;
 use super::journal::CaseRole;
+use super::open::OfferedLoad;
 use super::record::{HistogramPayload, Work, WorkerRecord};
 use super::validity::Validity;
 
@@ -126,6 +127,9 @@ pub struct CaseResult {
     /// Operations outstanding at any time in a closed loop; `null` otherwise.
     #[serde(default)]
     pub users: Option<u64>,
+    /// The schedule of an open loop; `null` otherwise.
+    #[serde(default)]
+    pub open: Option<OfferedLoad>,
     /// One row per subject, in the order of the scenario.
     pub subjects: Vec<SubjectResult>,
     /// The first subject against each other, primary and CPU metrics.
