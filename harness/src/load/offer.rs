@@ -90,6 +90,12 @@ impl Offer {
         self.epoch.load(Ordering::Relaxed) != epoch
     }
 
+    /// Since when the rate of this moment is offered; `None` when the offer has ended, or has not begun.
+    pub fn rate_start_ns(&self) -> Option<u64> {
+        let now = self.lock();
+        now.rate.filter(|_| !now.is_over).map(|rate| rate.start_ns)
+    }
+
     /// Waits for a rate other than the one of `epoch` (0: none yet); `None` when the offer has ended.
     pub fn next_rate(&self, epoch: u64) -> impl Future<Output = Option<Rate>> + Send + '_ {
         std::future::poll_fn(move |context| {

@@ -11,6 +11,7 @@ const FILES: &[(&str, &str)] = &[
     ("latency", include_str!("../../../scenarios/latency.toml")),
     ("http", include_str!("../../../scenarios/http.toml")),
     ("tcp", include_str!("../../../scenarios/tcp.toml")),
+    ("stress", include_str!("../../../scenarios/stress.toml")),
 ];
 
 /// The names, in the order of the list.

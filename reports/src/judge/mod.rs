@@ -18,6 +18,7 @@ pub mod compare;
 mod guards;
 mod metrics;
 mod row;
+mod stress;
 mod summarize;
 mod targets;
 mod thresholds;

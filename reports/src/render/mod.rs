@@ -15,6 +15,7 @@ pub mod json;
 pub mod junit;
 pub mod markdown;
 mod plot;
+mod stress;
 pub mod terminal;
 mod view;
 

@@ -42,6 +42,15 @@ pub struct OverloadRecord {
     pub recovery: WindowRecord,
 }
 
+/// What followed full load in all counted trials of a row, added up.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OverloadResult {
+    /// Operations that ended in the overloads, with the errors by class.
+    pub overload: Work,
+    /// Operations that ended in the recoveries.
+    pub recovery: Work,
+}
+
 /// An open window beside the measured one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WindowRecord {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 pub use super::comparison::{Comparison, RunVerdict, Severity, TargetResult, ThresholdResult, Verdict};
 use super::host::HostProfile;
 use super::journal::CaseRole;
-use super::open::OfferedLoad;
+use super::open::{OfferedLoad, OverloadResult, SeriesRecord};
 use super::record::{HistogramPayload, Work, WorkerRecord};
 use super::validity::Validity;
 
@@ -169,6 +169,12 @@ pub struct SubjectResult {
     pub rss_peak_bytes: Option<u64>,
     /// What the runtime told of itself.
     pub runtime: RuntimeInfo,
+    /// The course of the trial with the median rate; `null` where no trial was watched.
+    #[serde(default)]
+    pub series: Option<SeriesRecord>,
+    /// What followed full load; `null` where nothing did.
+    #[serde(default)]
+    pub overload: Option<OverloadResult>,
     /// The counted trials in time order; entry k belongs to entry k of every [`Metric::trials`].
     #[serde(default)]
     pub trials: Vec<TrialPoint>,
@@ -216,7 +222,7 @@ pub struct BuildInfo {
 pub struct Metric {
     /// Metric id of the design.
     pub id: String,
-    /// `1/s`, `ns`, `B`, `B/s`, `1`.
+    /// `1/s`, `ns`, `B`, `B/s`, `KiB/s`, `1`.
     pub unit: String,
     /// Which way is better.
     pub better: Better,

@@ -6,13 +6,15 @@
 //! | how sure is that? | [`interval::median_interval`]: order statistics, no shape assumed |
 //! | do two subjects differ? | [`wilcoxon::signed_rank`] on paired log ratios, exact at every n |
 //! | and over a whole table? | [`holm::adjusted`] |
+//! | does something grow? | [`slope::slope`]: least squares, within one trial |
 //!
-//! No mean and no normal approximation anywhere: the noise of shared hosts is one-sided and comes in bursts, and means of it lose
+//! No mean and no normal approximation between trials: the noise of shared hosts is one-sided and comes in bursts, and means of it lose
 //! power as more is measured.
 
 pub mod holm;
 pub mod interval;
 pub mod quantile;
+pub mod slope;
 pub mod wilcoxon;
 
 #[cfg(test)]

@@ -73,7 +73,8 @@ fn tell(control: &Arc<Ledger>, lane: usize, intended_ns: u64, now: u64) {
 /// Waits for an instant of the trial's clock; the time it is then, or `None` when another rate is offered.
 async fn wait_until<S: Stack>(control: &Ledger, deadline_ns: u64, epoch: u64) -> Option<u64> {
     loop {
-        if control.offer().is_past(epoch) {
+        // What was due before the change is still told, late as it is.
+        if control.offer().is_past(epoch) && control.offer().rate_start_ns().is_none_or(|start| deadline_ns >= start) {
             return None;
         }
         let now = now_ns();
