@@ -26,7 +26,7 @@ fn tcp(case: &CaseSpec) -> &TcpWorkload {
 }
 
 fn users(case: &CaseSpec) -> u32 {
-    let Load::Closed(ClosedLoad { users }) = case.load;
+    let Load::Closed(ClosedLoad { users }) = case.load else { panic!("a closed loop") };
     users
 }
 

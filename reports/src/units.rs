@@ -63,7 +63,7 @@ pub fn rate_per_s(operations: u64, elapsed: Duration, clock_tick: Duration) -> O
     Some(operations as f64 * 1e9 / elapsed.as_nanos() as f64)
 }
 
-/// A metric's value as a person reads it, by the unit of its result entry (`1/s`, `ns`, `B`, `B/s`, `1`).
+/// A metric's value as a person reads it, by the unit of its result entry (`1/s`, `ns`, `B`, `B/s`, `KiB/s`, `1`).
 ///
 /// ```
 /// use zokio_report::units::with_unit;
@@ -76,6 +76,7 @@ pub fn with_unit(value: f64, unit: &str) -> String {
         "ns" => Nanos(value).to_string(),
         "B" => Bytes(value).to_string(),
         "B/s" => BytesPerSecond(value).to_string(),
+        "KiB/s" if value.is_finite() => format!("{} KiB/s", three_digits(value)),
         _ if value.is_finite() => three_digits(value),
         _ => ABSENT.to_string(),
     }

@@ -1,7 +1,8 @@
-//! The closed loop: users that start again when they have ended, and the coordinator that says which endings count.
+//! What all threads of a trial share: which phase it is, so which endings count, and how far everybody is.
 //!
 //! ```text
-//! setup ──all connected──▶ warm-up ──two windows agree──▶ measure (slices) ──▶ drain ──all users ended──▶ record
+//! setup ──all connected──▶ warm-up ──two windows agree──▶ measure (slices) ─┬────────────────────────▶ drain ──all users ended──▶ record
+//!                                                                          └─▶ overload ─▶ recovery ─┘
 //! ```
 //! The coordinator flips one atomic word. An operation that *ends* while the word says "measure" counts, in the slice the word names;
 //! the window's length is what the clock says, never what was asked for.
@@ -13,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use zokio_report::schema::journal::Failure;
 
+use super::offer::Offer;
+
 /// Slices of a measured window at most.
 pub const SLICES_MAX: usize = 16;
 /// Threads that can record.
@@ -21,13 +24,30 @@ const SLOTS: usize = 256;
 // The word of `Control`: 0 while users connect, then these; from `MEASURE` on, the slice of the window.
 const WARMUP: u32 = 1;
 const DRAIN: u32 = 2;
+const OVERLOAD: u32 = 3;
+const RECOVERY: u32 = 4;
 const MEASURE: u32 = 16;
+/// A bit beside them: operations start by the offer's schedule.
+const PACED: u32 = 1 << 16;
+
+/// The windows of a trial in which endings count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Window {
+    /// The measured one, in this slice.
+    Measured(usize),
+    /// More is offered than the subject can do.
+    Overload,
+    /// Less is offered again.
+    Recovery,
+}
 
 /// One cache line pair a thread, written by that thread alone.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct Slot {
     ok: AtomicU64,
+    errors: AtomicU64,
+    response_ns: AtomicU64,
     accepted: AtomicU64,
     accepted_closed: AtomicU64,
 }
@@ -38,6 +58,18 @@ impl Slot {
     #[inline]
     pub fn set_ok(&self, count: u64) {
         self.ok.store(count, Ordering::Relaxed);
+    }
+
+    /// Failed operations of the thread so far.
+    #[inline]
+    pub fn set_errors(&self, count: u64) {
+        self.errors.store(count, Ordering::Relaxed);
+    }
+
+    /// Response times of the thread's successful operations so far, added up.
+    #[inline]
+    pub fn set_response_ns(&self, sum: u64) {
+        self.response_ns.store(sum, Ordering::Relaxed);
     }
 
     /// Connections the thread has accepted so far.
@@ -66,6 +98,7 @@ pub struct Control {
     users_ready: AtomicU64,
     users_active: AtomicU64,
     gate: Gate,
+    offer: Offer,
     failure: Mutex<Option<Failure>>,
     /// Test hook: flip one byte of the n-th request, so that the far end must notice.
     corrupt_request: AtomicU64,
@@ -80,6 +113,7 @@ impl Default for Control {
             users_ready: AtomicU64::new(0),
             users_active: AtomicU64::new(0),
             gate: Gate::default(),
+            offer: Offer::default(),
             failure: Mutex::new(None),
             corrupt_request: AtomicU64::new(u64::MAX),
         }
@@ -91,7 +125,28 @@ impl Control {
     #[inline]
     pub fn slice(&self) -> Option<usize> {
         // Relaxed: the word says when to count and publishes nothing else.
-        self.word.0.load(Ordering::Relaxed).checked_sub(MEASURE).map(|slice| slice as usize)
+        (self.word.0.load(Ordering::Relaxed) & !PACED).checked_sub(MEASURE).map(|slice| slice as usize)
+    }
+
+    /// The window an operation that ends now counts in.
+    #[inline]
+    pub fn window(&self) -> Option<Window> {
+        match self.word.0.load(Ordering::Relaxed) & !PACED {
+            OVERLOAD => Some(Window::Overload),
+            RECOVERY => Some(Window::Recovery),
+            state => state.checked_sub(MEASURE).map(|slice| Window::Measured(slice as usize)),
+        }
+    }
+
+    /// Whether operations start by the offer's schedule.
+    #[inline]
+    pub fn is_paced(&self) -> bool {
+        self.word.0.load(Ordering::Relaxed) & PACED != 0
+    }
+
+    /// What is offered in an open loop.
+    pub fn offer(&self) -> &Offer {
+        &self.offer
     }
 
     /// Whether users must stop after the operation under way.
@@ -108,17 +163,39 @@ impl Control {
 
     /// Users run and nothing counts yet.
     pub fn warm_up(&self) {
-        self.word.0.store(WARMUP, Ordering::Relaxed);
+        self.set(WARMUP);
+    }
+
+    /// From now on operations start by a schedule of this rate, which begins at `start_ns`.
+    pub fn pace(&self, rate_per_s: f64, start_ns: u64) {
+        self.word.0.fetch_or(PACED, Ordering::Relaxed);
+        self.offer.set_rate(rate_per_s, start_ns);
+    }
+
+    /// Endings count as those of the overload from now on.
+    pub fn overload(&self) {
+        self.set(OVERLOAD);
+    }
+
+    /// Endings count as those of the recovery from now on.
+    pub fn recover(&self) {
+        self.set(RECOVERY);
+    }
+
+    /// Sets the state and keeps the pace; the coordinator alone writes.
+    fn set(&self, state: u32) {
+        self.word.0.store(state | self.word.0.load(Ordering::Relaxed) & PACED, Ordering::Relaxed);
     }
 
     /// Endings count from now on, in this slice.
     pub fn measure(&self, slice: u32) {
-        self.word.0.store(MEASURE + slice, Ordering::Relaxed);
+        self.set(MEASURE + slice);
     }
 
     /// Nothing counts any more, and users stop.
     pub fn stop(&self) {
         self.word.0.store(DRAIN, Ordering::Relaxed);
+        self.offer.end();
     }
 
     /// Users that have not ended.
@@ -163,6 +240,16 @@ impl Control {
         self.sum(|slot| &slot.ok)
     }
 
+    /// Failed operations of all threads so far.
+    pub fn errors_so_far(&self) -> u64 {
+        self.sum(|slot| &slot.errors)
+    }
+
+    /// Response times of all successful operations of an open loop so far, added up.
+    pub fn response_ns_so_far(&self) -> u64 {
+        self.sum(|slot| &slot.response_ns)
+    }
+
     /// Accepted connections that are still open.
     pub fn accepted_open(&self) -> u64 {
         self.sum(|slot| &slot.accepted).saturating_sub(self.sum(|slot| &slot.accepted_closed))
@@ -174,7 +261,8 @@ impl Control {
     }
 
     fn sum(&self, count: impl Fn(&Slot) -> &AtomicU64) -> u64 {
-        self.slots.iter().map(|slot| count(slot).load(Ordering::Relaxed)).sum()
+        let claimed = self.slots_claimed.load(Ordering::Relaxed).min(self.slots.len());
+        self.slots[..claimed].iter().map(|slot| count(slot).load(Ordering::Relaxed)).sum()
     }
 
     /// Asks the user with this number to damage its next request, once: the negative test of every verifier.

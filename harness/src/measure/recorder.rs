@@ -14,6 +14,7 @@ use std::sync::Arc;
 use hdrhistogram::Histogram;
 
 use super::cpu;
+use super::paced::LATE_NS;
 use super::tally::{Ledger, ThreadTally};
 use crate::load::closed::SLICES_MAX;
 
@@ -48,6 +49,8 @@ pub enum ErrorClass {
     Early,
     /// A pool that had nothing to give.
     Exhausted,
+    /// Offered while as many operations as allowed were under way, and therefore never begun.
+    Overload,
 }
 
 impl ErrorClass {
@@ -63,6 +66,7 @@ impl ErrorClass {
             Self::Timeout => "timeout",
             Self::Early => "early",
             Self::Exhausted => "exhausted",
+            Self::Overload => "overload",
         }
     }
 }
@@ -73,6 +77,8 @@ pub struct Recorder {
     control: Arc<Ledger>,
     slot: usize,
     total_ok: u64,
+    total_errors: u64,
+    total_response_ns: u64,
     tally: ThreadTally,
 }
 
@@ -82,7 +88,8 @@ impl Recorder {
         let mut tally = ThreadTally::new();
         tally.thread_id = cpu::thread_id();
         tally.cpus = cpu::thread_cpus();
-        Self { slot: control.claim_slot(), control: Arc::clone(control), total_ok: 0, tally }
+        let (control, slot) = (Arc::clone(control), control.claim_slot());
+        Self { control, slot, total_ok: 0, total_errors: 0, total_response_ns: 0, tally }
     }
 
     /// An operation ended well and was verified.
@@ -96,6 +103,43 @@ impl Recorder {
             self.tally.bytes += bytes;
             self.tally.service.saturating_record(service_ns);
         }
+    }
+
+    /// An operation was due at `intended_ns`, and the pacer told of it at `now_ns`.
+    #[inline]
+    pub fn intended(&mut self, intended_ns: u64, now_ns: u64) {
+        if let Some(window) = self.control.window() {
+            // Made once, by the first operation that a schedule brings.
+            let tally = self.tally.paced.get_or_insert_default().window(window);
+            tally.intended += 1;
+            tally.lag.saturating_record(now_ns.saturating_sub(intended_ns));
+        }
+    }
+
+    /// An operation of an open loop begins.
+    #[inline]
+    pub fn sent(&mut self, intended_ns: u64, now_ns: u64) {
+        if let Some(window) = self.control.window() {
+            // Made once, by the first operation that a schedule brings.
+            let tally = self.tally.paced.get_or_insert_default().window(window);
+            tally.sent += 1;
+            tally.late += u64::from(now_ns.saturating_sub(intended_ns) >= LATE_NS);
+        }
+    }
+
+    /// An operation of an open loop ended well and was verified; `response_ns` runs from its intended start.
+    #[inline]
+    pub fn paced_success(&mut self, response_ns: u64, service_ns: u64, bytes: u64) {
+        self.total_response_ns += response_ns;
+        self.control.slot(self.slot).set_response_ns(self.total_response_ns);
+        if let Some(window) = self.control.window() {
+            // Made once, by the first operation that a schedule brings.
+            let tally = self.tally.paced.get_or_insert_default().window(window);
+            tally.ok += 1;
+            tally.bytes += bytes;
+            tally.response.saturating_record(response_ns);
+        }
+        self.success(service_ns, bytes);
     }
 
     /// A round of operations ended well and was verified. Its operations were not timed one by one, so they have no service time: a
@@ -133,6 +177,11 @@ impl Recorder {
     #[cold]
     pub fn failure(&mut self, class: ErrorClass, errno: Option<i32>) {
         *self.tally.errors_ever.entry(class).or_default() += 1;
+        self.total_errors += 1;
+        self.control.slot(self.slot).set_errors(self.total_errors);
+        if let (Some(window), Some(paced)) = (self.control.window(), &mut self.tally.paced) {
+            *paced.window(window).errors.entry(class).or_default() += 1;
+        }
         if self.control.slice().is_some() {
             *self.tally.errors.entry(class).or_default() += 1;
             if let Some(errno) = errno {

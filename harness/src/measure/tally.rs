@@ -11,6 +11,7 @@ use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
 use zokio_report::schema::record::{HISTOGRAM_ENCODING, HistogramPayload, Work, WorkerRecord};
 
 use super::doubling::{Doubling, Pieces};
+use super::paced::PacedTally;
 use super::recorder::{ErrorClass, add_counts, time_histogram};
 use crate::load::closed::{Control, SLICES_MAX};
 
@@ -45,6 +46,8 @@ pub struct ThreadTally {
     pub accepted_closed: u64,
     /// System calls of the measured window, where they are counted.
     pub syscalls: u64,
+    /// What belongs to a schedule; `None` in a closed loop.
+    pub paced: Option<Box<PacedTally>>,
 }
 
 impl ThreadTally {
@@ -65,6 +68,7 @@ impl ThreadTally {
             accepted: 0,
             accepted_closed: 0,
             syscalls: 0,
+            paced: None,
         }
     }
 
@@ -148,6 +152,9 @@ impl Tally {
             sum.accepted += thread.accepted;
             sum.accepted_closed += thread.accepted_closed;
             sum.syscalls += thread.syscalls;
+            if let Some(paced) = &thread.paced {
+                sum.paced.get_or_insert_default().add(paced);
+            }
         }
         let workers = threads
             .into_iter()
@@ -166,11 +173,9 @@ impl Tally {
 
     /// The histograms that hold anything; `time_id` names the one of the operations.
     pub fn histograms(&self, time_id: &str) -> Vec<HistogramPayload> {
-        [(time_id, &self.sum.service), ("connect_time", &self.sum.connect)]
-            .into_iter()
-            .filter(|(_, histogram)| !histogram.is_empty())
-            .map(|(id, histogram)| encode(id, histogram))
-            .collect()
+        let own = [(time_id, &self.sum.service), ("connect_time", &self.sum.connect)];
+        let own = own.into_iter().filter(|(_, histogram)| !histogram.is_empty()).map(|(id, histogram)| encode(id, histogram));
+        own.chain(self.sum.paced.iter().flat_map(|paced| paced.histograms())).collect()
     }
 }
 

@@ -23,13 +23,14 @@ const QUICK_TRIALS: u32 = 6;
 const QUICK_WARMUP_MS: u64 = 100;
 const QUICK_WINDOW_MS: u64 = 33;
 const QUICK_MEASURE_MS: u64 = 120;
+const QUICK_INTERVAL_MS: u64 = 10;
 
 /// What the whole run will take on a host with so many CPUs, every warm-up at its longest.
 pub fn estimate(suite: &Suite, cpus_allowed: usize, options: &PlanOptions) -> Duration {
     on_host(&suite.cases, cpus_allowed).iter().fold(ONCE, |sum, case| {
         let phases = phases(case, options.quick);
         let second = if matches!(case.placement, Placement::Apart { .. }) { SECOND_PROCESS } else { Duration::ZERO };
-        let trial = PROCESS + second + DRAIN + Duration::from_millis(phases.warmup_ms + phases.measure_ms);
+        let trial = PROCESS + second + DRAIN + Duration::from_millis(phases.working_ms());
         sum + trial * trials(case, options) * subjects(case, options).len() as u32
     })
 }
@@ -59,7 +60,15 @@ pub(crate) fn phases(case: &CaseSpec, quick: bool) -> Phases {
         Warmup::Time(time) => (ms(time), None),
         Warmup::Steady { window, max } => (ms(max), Some(ms(window))),
     };
-    let full = Phases { warmup_ms, warmup_window_ms, measure_ms: ms(case.measure), drain_ms: ms(case.drain_max) };
+    let full = Phases {
+        warmup_ms,
+        warmup_window_ms,
+        measure_ms: ms(case.measure),
+        overload_ms: ms(case.overload),
+        recovery_ms: ms(case.recovery),
+        interval_ms: case.interval.map(ms),
+        drain_ms: ms(case.drain_max),
+    };
     if !quick {
         return full;
     }
@@ -67,6 +76,9 @@ pub(crate) fn phases(case: &CaseSpec, quick: bool) -> Phases {
         warmup_ms: full.warmup_ms.min(QUICK_WARMUP_MS),
         warmup_window_ms: full.warmup_window_ms.map(|window| window.min(QUICK_WINDOW_MS)),
         measure_ms: full.measure_ms.min(QUICK_MEASURE_MS),
+        overload_ms: full.overload_ms.min(QUICK_MEASURE_MS),
+        recovery_ms: full.recovery_ms.min(QUICK_MEASURE_MS),
+        interval_ms: full.interval_ms.map(|interval| interval.min(QUICK_INTERVAL_MS)),
         ..full
     }
 }

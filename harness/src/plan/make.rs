@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value as Json, json};
 use zokio_report::schema::journal::CaseHeader;
+use zokio_report::schema::open::OfferedLoad;
 
-use crate::load::Load;
+use crate::load::{Arrival, Load};
 use crate::scenario::{CaseSpec, Suite, sha256};
 use crate::subject::protocol::Phases;
 use crate::workload::Workload;
@@ -114,6 +115,7 @@ fn header(spec: &CaseSpec, endpoints: &Endpoints, phases: &Phases, options: &Pla
         subjects,
         trials,
         users: users(spec),
+        open: offered(&spec.load),
         endpoints: spec.placement.endpoints().to_owned(),
         cpus,
         operations_per_connection: spec.workload.connections().and_then(|connections| connections.exchanges_each).map(u64::from),
@@ -136,6 +138,16 @@ fn effective(spec: &CaseSpec, phases: &Phases, subjects: &[String], trials: u32)
 fn users(spec: &CaseSpec) -> Option<u64> {
     match (&spec.workload, &spec.load) {
         (Workload::Tcp(tcp), _) if tcp.mode == TcpMode::Stream => None,
-        (_, Load::Closed(closed)) => Some(closed.users.into()),
+        (_, load) => load.users_of_closed_loop().map(u64::from),
     }
+}
+
+/// The schedule of an open loop.
+fn offered(load: &Load) -> Option<OfferedLoad> {
+    let Load::Open(open) = load else { return None };
+    let arrival = match open.arrival {
+        Arrival::Uniform => "uniform",
+        Arrival::Poisson => "poisson",
+    };
+    Some(OfferedLoad { rate_per_s: open.rate_per_s as f64, arrival: arrival.into(), max_in_flight: open.max_in_flight.into() })
 }

@@ -58,7 +58,7 @@ pub(crate) fn ports(case: &Case, cpus_allowed: usize) -> u64 {
         Endpoints::Together { cpus } => (cpus.len(), cpus.len()),
         Endpoints::Apart { server_cpus, client_cpus } => (client_cpus.len().max(1), server_cpus.len().max(1)),
     };
-    let ms = case.phases.warmup_ms + case.phases.measure_ms;
+    let ms = case.phases.working_ms();
     let opened = (clients as u64 * CONNECTIONS_PER_CPU_S_MAX).saturating_mul(ms) / 1_000 / u64::from(exchanges_each.max(1));
     (open + opened).div_ceil(listeners.max(1) as u64)
 }

@@ -12,6 +12,7 @@ const FILES: &[(&str, &str)] = &[
     ("scaling", include_str!("../../../scenarios/scaling.toml")),
     ("http", include_str!("../../../scenarios/http.toml")),
     ("tcp", include_str!("../../../scenarios/tcp.toml")),
+    ("stress", include_str!("../../../scenarios/stress.toml")),
 ];
 
 /// The names, in the order of the list.

@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use zokio_report::schema::journal::CaseRole;
 use zokio_report::schema::scaling::WORKERS_AXIS;
 
+use crate::load::Load;
 use crate::workload::Workload;
 
 use super::diagnostic::{Diagnostic, Findings};
@@ -25,6 +26,8 @@ use super::workloads;
 
 /// Subjects of a scenario with I/O that names none.
 pub const SUBJECTS: [&str; 4] = ["zokio", "tokio", "tokio-ct", "ceiling"];
+/// The metric of an open loop.
+const OPEN_METRIC: &str = "response_time_ns_p99";
 const TRIALS: u32 = 10;
 const WARMUP: Warmup = Warmup::Steady { window: Duration::from_millis(100), max: Duration::from_millis(300) };
 const MEASURE: Duration = Duration::from_millis(300);
@@ -40,7 +43,9 @@ pub(crate) fn build(scenario: &Table, point: &Point, workload: &str, at: &Span, 
         scenario.get("subjects").map_or_else(|| workloads::subjects(workload).iter().map(ToString::to_string).collect(), names);
     let (workload, load) = workloads::build(scenario, workload, findings);
     let placement = placement(scenario, &workload, findings);
-    let primary_metric = workload.primary_metric();
+    // What an open loop reaches was asked for; what its users wait is what it shows.
+    let primary_metric = if matches!(load, Load::Open(_)) { OPEN_METRIC } else { workload.primary_metric() };
+    let (overload, recovery) = workloads::paced::overload_times(scenario);
     let thresholds = goals::thresholds(scenario, point, primary_metric, findings);
     let mut targets = goals::targets(scenario, point, primary_metric, &subjects, findings);
     if role == CaseRole::Measured {
@@ -64,6 +69,9 @@ pub(crate) fn build(scenario: &Table, point: &Point, workload: &str, at: &Span, 
         trials: integer(scenario, "run.trials").and_then(|trials| u32::try_from(trials).ok()).unwrap_or(TRIALS),
         warmup: warmup(scenario, at, findings),
         measure: duration(scenario, "measure.time").unwrap_or(MEASURE),
+        interval: duration(scenario, "measure.interval"),
+        overload,
+        recovery,
         drain_max: duration(scenario, "drain.max").unwrap_or(DRAIN_MAX),
         placement,
         load,
@@ -170,7 +178,8 @@ impl CaseSpec {
             "witness": self.witness,
             "run": { "trials": self.trials },
             "warmup": warmup,
-            "measure": { "time_ms": ms(self.measure) },
+            "measure": { "time_ms": ms(self.measure), "interval_ms": self.interval.map(ms) },
+            "overload": { "time_ms": ms(self.overload), "recovery_ms": ms(self.recovery) },
             "drain": { "max_ms": ms(self.drain_max) },
             "placement": self.placement.to_json(),
             "load": self.load,

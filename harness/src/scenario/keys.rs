@@ -6,7 +6,7 @@ use super::workloads;
 /// Nanoseconds of a millisecond: phases are told to a subject in whole milliseconds.
 pub(crate) const MS: u64 = 1_000_000;
 /// A phase may not last longer: a suite has many.
-const HOUR: u64 = 3_600_000 * MS;
+pub(crate) const HOUR: u64 = 3_600_000 * MS;
 /// Operations outstanding, or connections; what the host can really do is checked before the run.
 pub(crate) const USERS_MAX: u64 = 1_000_000;
 
@@ -53,7 +53,10 @@ const STEADY: &[Field] = &[
     Field::required("max", Shape::Duration(MS, HOUR, MS), "The warm-up ends here at the latest."),
 ];
 
-const MEASURE: &[Field] = &[Field::required("time", Shape::Duration(MS, HOUR, MS), "Length of the measured window.")];
+const MEASURE: &[Field] = &[
+    Field::required("time", Shape::Duration(MS, HOUR, MS), "Length of the measured window."),
+    Field::optional("interval", Shape::Duration(MS, HOUR, MS), "Keeps the course of the trial: rate and memory at these distances."),
+];
 const DRAIN: &[Field] = &[Field::required("max", Shape::Duration(MS, HOUR, MS), "How long operations under way may take to end.")];
 
 const PLACEMENT: &[Field] = &[
@@ -65,8 +68,20 @@ const PLACEMENT: &[Field] = &[
 ];
 
 const LOAD: Choice = Choice {
-    alternatives: &[Field::optional("closed", Shape::Inherited(CLOSED), "A user starts its next operation when its last one ended.")],
-    unsupported: &["open", "search"],
+    alternatives: &[
+        Field::optional("closed", Shape::Inherited(CLOSED), "A user starts its next operation when its last one ended."),
+        Field::optional(
+            "open",
+            Shape::Inherited(workloads::paced::OPEN),
+            "Operations start by a schedule, whatever became of those before.",
+        ),
+        Field::optional(
+            "overload",
+            Shape::Inherited(workloads::paced::OVERLOAD),
+            "Full load, then more than that by a schedule, then less.",
+        ),
+    ],
+    unsupported: &["search"],
     word: None,
 };
 

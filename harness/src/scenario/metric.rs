@@ -7,7 +7,7 @@ use zokio_report::schema::result::Better;
 pub struct MetricId {
     /// The id, e.g. `service_time_ns_p99`.
     pub id: String,
-    /// `1/s`, `B/s`, `ns`, `B` or `1`.
+    /// `1/s`, `B/s`, `KiB/s`, `ns`, `B` or `1`.
     pub unit: &'static str,
     /// Which way is better.
     pub better: Better,
@@ -46,6 +46,13 @@ const COMMON: &[(&str, &str, Better, &str)] = &[
     ("cpu_ns_per_op", "ns", LOWER, "CPU time of all processes for one successful operation"),
     ("syscalls_per_op", "1", LOWER, "system calls for one successful operation"),
     ("rss_peak_bytes", "B", LOWER, "peak resident memory of the subject"),
+    ("rss_after_bytes", "B", LOWER, "resident memory after the drain, runtime idle"),
+    ("leak_kib_per_s", "KiB/s", LOWER, "growth of the resident memory at full load"),
+    ("peak_rate_per_s", "1/s", HIGHER, "rate of the best interval at full load"),
+    ("longest_gap_ns", "ns", LOWER, "longest time without an operation that ended"),
+    ("overload_rate_per_s", "1/s", HIGHER, "rate reached while more is offered than can be done"),
+    ("overload_success_rate", "1", HIGHER, "share of the operations of an overload that succeeded"),
+    ("recovery_time_ns", "ns", LOWER, "end of the overload to normal response times"),
     ("bytes_per_task", "B", LOWER, "memory of an idle task"),
     ("bytes_per_connection", "B", LOWER, "memory of an idle connection"),
 ];
@@ -57,6 +64,9 @@ const TIMES: &[(&str, &str)] = &[
     ("wake_latency_ns", "wake to poll"),
     ("spawn_latency_ns", "spawn to first poll"),
     ("timer_lateness_ns", "deadline to wake"),
+    ("schedule_lag_ns", "wanted start to the generator's word"),
+    ("overload_response_time_ns", "response time while more is offered than can be done"),
+    ("recovery_response_time_ns", "response time after an overload"),
 ];
 const QUANTILES: &[(&str, &str)] =
     &[("p50", "median"), ("p90", "90 % quantile"), ("p99", "99 % quantile"), ("p999", "99.9 % quantile"), ("max", "longest")];

@@ -1,7 +1,7 @@
 //! The words in which the scenario format is described: one description serves the check of a file, `--set`, the matrix,
 //! the merging of defaults and the JSON Schema, so the five cannot disagree.
 
-use super::quantity::{DURATION, SIZE};
+use super::quantity::{DURATION, RATE, SIZE};
 
 /// The word of a matrix for 1, 2, 4, … workers up to the CPUs of the host, and the CPUs themselves.
 pub(crate) const DOUBLING: &str = "doubling";
@@ -42,6 +42,8 @@ pub(crate) enum Shape {
     Boolean,
     /// A duration, in nanoseconds, both ends included, a multiple of the third.
     Duration(u64, u64, u64),
+    /// Operations per second, both ends included.
+    Rate(u64, u64),
     /// A size in bytes, or how sizes vary.
     Sizes,
     /// `"auto"`, `"free"` or a list of CPU numbers.
@@ -106,6 +108,7 @@ impl Shape {
             Self::Metric => "a metric id".into(),
             Self::Boolean => "true or false".into(),
             Self::Duration(..) => format!("a duration, as `\"{}\"`", DURATION.example),
+            Self::Rate(..) => format!("a rate, as `\"{}\"`", RATE.example),
             Self::Sizes => format!(
                 "a size, as `\"{}\"`, or `{{ range = [\"64B\", \"1KiB\"] }}`, or `{{ split = [[\"64B\", 9], [\"1KiB\", 1]] }}`",
                 SIZE.example
@@ -144,6 +147,7 @@ impl Shape {
                 | Self::Positive
                 | Self::Boolean
                 | Self::Duration(..)
+                | Self::Rate(..)
                 | Self::Sizes
                 | Self::Cpus
                 | Self::Workers

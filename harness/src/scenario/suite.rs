@@ -66,6 +66,12 @@ pub struct CaseSpec {
     pub warmup: Warmup,
     /// The measured window.
     pub measure: Duration,
+    /// Distance of the points of the trial's course; `None`: nobody watches it.
+    pub interval: Option<Duration>,
+    /// Length of an overload; zero without one.
+    pub overload: Duration,
+    /// Length of the time after it.
+    pub recovery: Duration,
     /// How long operations under way may take to end.
     pub drain_max: Duration,
     /// Who runs where.

@@ -85,6 +85,7 @@ pub(crate) fn check(shape: &'static Shape, node: &Node, path: &str, key: &Span, 
         (Shape::Duration(low, high, step), Value::Text(text)) => {
             check_duration((*low, *high, *step), text, path, &node.span, findings);
         }
+        (Shape::Rate(low, high), Value::Text(text)) => check_rate((*low, *high), text, path, &node.span, findings),
         (Shape::MetricValue, Value::Text(_) | Value::Integer(_) | Value::Float(_)) => check_metric_value(node, path, beside, findings),
         (Shape::Sizes, Value::Text(_) | Value::Table(_)) => super::sizes::check(node, path, findings),
         (Shape::Cpus, Value::Text(word)) => check_word(&["auto", "free"], word, path, &node.span, findings),
@@ -124,6 +125,7 @@ pub(crate) fn check(shape: &'static Shape, node: &Node, path: &str, key: &Span, 
 fn quantity_of(shape: &Shape) -> Option<&'static Kind> {
     match shape {
         Shape::Duration(..) => Some(&quantity::DURATION),
+        Shape::Rate(..) => Some(&quantity::RATE),
         Shape::Sizes => Some(&quantity::SIZE),
         _ => None,
     }
@@ -181,6 +183,17 @@ fn check_duration((low, high, step): (u64, u64, u64), text: &str, path: &str, sp
         }
         Ok(value) if value % step != 0 => {
             findings.push(Diagnostic::new(span, format!("`{path}` must be a multiple of {}", duration(step))).label("a fraction of it"));
+        }
+        Ok(_) => {}
+    }
+}
+
+fn check_rate((low, high): (u64, u64), text: &str, path: &str, span: &Span, findings: &mut Findings) {
+    match quantity::RATE.parse(text) {
+        Err(error) => findings.push(bad_quantity(&quantity::RATE, &error, text, path, span)),
+        Ok(rate) if rate < low || rate > high => {
+            let bound = if rate < low { format!("at least {low}/s") } else { format!("at most {high}/s") };
+            findings.push(Diagnostic::new(span, format!("`{path}` must be {bound}")).label(format!("this is {rate}/s")));
         }
         Ok(_) => {}
     }

@@ -130,8 +130,24 @@ pub struct Phases {
     pub warmup_window_ms: Option<u64>,
     /// The measured window.
     pub measure_ms: u64,
+    /// How long more is offered than the subject can do, after the window.
+    #[serde(default)]
+    pub overload_ms: u64,
+    /// How long less is offered after that.
+    #[serde(default)]
+    pub recovery_ms: u64,
+    /// Distance of the points of the trial's course; left out: nobody watches it.
+    #[serde(default)]
+    pub interval_ms: Option<u64>,
     /// How long operations under way may take to end.
     pub drain_ms: u64,
+}
+
+impl Phases {
+    /// How long operations run, every phase at its longest.
+    pub fn working_ms(&self) -> u64 {
+        self.warmup_ms + self.measure_ms + self.overload_ms + self.recovery_ms
+    }
 }
 
 /// A line from the subject to the orchestrator.
@@ -175,6 +191,8 @@ pub enum PhaseName {
     Warmup,
     /// The measured window.
     Measure,
+    /// More is offered than the subject can do, and then less again; only where the load says so.
+    Overload,
     /// Operations under way end.
     Drain,
 }

@@ -89,7 +89,7 @@ fn record_of_a_removed_loop() -> Value {
         runtime: Default::default(),
         cpus: Vec::new(),
         network: Network::default(),
-        phases: Phases { warmup_ms: 1, warmup_window_ms: None, measure_ms: WINDOW_NS / 1_000_000, drain_ms: 1_000 },
+        phases: Phases { warmup_ms: 1, warmup_window_ms: None, measure_ms: WINDOW_NS / 1_000_000, drain_ms: 1_000, ..Phases::default() },
         seed: 7,
     };
     let control = Arc::new(Ledger::default());

@@ -6,6 +6,8 @@
 //! | `success_rate`, `error_rate` | share of the attempts that ended | over all attempts: no trial's error is outvoted |
 //! | CPU, system calls | the window's total / its successes | median |
 //! | quantiles | the trial's own distribution, as far as its samples support it | median over trials; where some trial lacks the samples, the merged distribution's, without an interval |
+//! | `achieved_rate_per_s`, `sent_ratio` | open loop: successes per second; operations begun of those due | median; over all of them |
+//! | of a watched trial and of an overload | see [`super::stress`] | median |
 //! | `…_max` | largest sample | largest of all, without an interval |
 //!
 //! Elapsed is what the clock showed, never what the scenario asked for.
@@ -13,6 +15,7 @@
 use super::calibration;
 use super::row::{ALL_ROLES, Recorded, Row, SUBJECT_ROLES};
 use crate::schema::histogram::{self, Histogram};
+use crate::schema::open::OpenRecord;
 use crate::schema::result::{Better, CpuPerOperation, Metric};
 use crate::stats::{interval, quantile};
 use crate::units;
@@ -20,7 +23,16 @@ use crate::units;
 /// Counter of the system calls made within the measured window.
 const SYSCALLS_MEASURED: &str = "syscalls_measured";
 /// Distributions that become metrics, `<id>_ns_p50` and so on; others are kept as histograms alone.
-const TIMED: [&str; 5] = ["service_time", "response_time", "wake_latency", "spawn_latency", "timer_lateness"];
+const TIMED: [&str; 8] = [
+    "service_time",
+    "response_time",
+    "wake_latency",
+    "spawn_latency",
+    "timer_lateness",
+    "schedule_lag",
+    "overload_response_time",
+    "recovery_response_time",
+];
 /// Quantiles of each of them.
 const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999)];
 
@@ -32,13 +44,15 @@ pub fn time_id(primary_metric: &str) -> &str {
 /// Every metric that the row's records support, the primary one first.
 pub(super) fn all(row: &Row<'_>) -> Vec<Metric> {
     let mut metrics = rates(row);
+    metrics.extend(schedule(row));
     metrics.extend(costs(row));
+    metrics.extend(super::stress::metrics(row));
     metrics.extend(TIMED.iter().flat_map(|id| times(row, id)));
     metrics
 }
 
 /// The median, and its interval, of one value per trial.
-fn summarized(id: &str, unit: &str, better: Better, trials: Vec<Option<f64>>) -> Metric {
+pub(super) fn summarized(id: &str, unit: &str, better: Better, trials: Vec<Option<f64>>) -> Metric {
     let trials: Vec<Option<f64>> = trials.into_iter().map(|value| value.filter(|value| value.is_finite())).collect();
     let known: Vec<f64> = trials.iter().flatten().copied().collect();
     Metric {
@@ -52,7 +66,7 @@ fn summarized(id: &str, unit: &str, better: Better, trials: Vec<Option<f64>>) ->
     }
 }
 
-fn per_trial(row: &Row<'_>, value: impl Fn(Recorded<'_>) -> Option<f64>) -> Vec<Option<f64>> {
+pub(super) fn per_trial(row: &Row<'_>, value: impl Fn(Recorded<'_>) -> Option<f64>) -> Vec<Option<f64>> {
     row.trials.iter().map(|trial| trial.recorded().and_then(&value)).collect()
 }
 
@@ -74,13 +88,36 @@ fn rates(row: &Row<'_>) -> Vec<Metric> {
     metrics
 }
 
-/// A share of all attempts of the row: one failed operation in one trial shows, however many trials had none.
+/// What the rows of an open loop have beside others: the rate reached, and how much of the schedule was begun.
+fn schedule(row: &Row<'_>) -> Vec<Metric> {
+    if row.case.open.is_none() {
+        return Vec::new();
+    }
+    let tick = calibration::clock_tick(row.header);
+    let achieved = per_trial(row, |trial| units::rate_per_s(trial.record.work.ok, trial.elapsed(), tick));
+    let count = |trial: &Recorded<'_>, of: fn(&OpenRecord) -> u64| trial.record.open.as_ref().map_or(0, of);
+    let (sent, intended) =
+        (|trial: &Recorded<'_>| count(trial, |open| open.sent), |trial: &Recorded<'_>| count(trial, |open| open.intended));
+    vec![summarized("achieved_rate_per_s", "1/s", Better::Higher, achieved), pooled(row, "sent_ratio", Better::Higher, sent, intended)]
+}
+
+/// A share of all attempts of the row.
 fn pooled_share(row: &Row<'_>, id: &str, better: Better, part: impl Fn(&Recorded<'_>) -> u64) -> Metric {
-    let share = |part: u64, attempted: u64| (attempted > 0).then(|| part as f64 / attempted as f64);
-    let trials = per_trial(row, |trial| share(part(&trial), trial.record.work.attempted));
-    let attempted = row.recorded().fold(0u64, |sum, trial| sum.saturating_add(trial.record.work.attempted));
-    let total = row.recorded().fold(0u64, |sum, trial| sum.saturating_add(part(&trial)));
-    Metric { value: share(total, attempted), ci: None, ..summarized(id, "1", better, trials) }
+    pooled(row, id, better, part, |trial| trial.record.work.attempted)
+}
+
+/// A share over all trials of the row: one failed operation in one trial shows, however many trials had none.
+pub(super) fn pooled(
+    row: &Row<'_>,
+    id: &str,
+    better: Better,
+    part: impl Fn(&Recorded<'_>) -> u64,
+    whole: impl Fn(&Recorded<'_>) -> u64,
+) -> Metric {
+    let share = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
+    let trials = per_trial(row, |trial| share(part(&trial), whole(&trial)));
+    let sum = |of: &dyn Fn(&Recorded<'_>) -> u64| row.recorded().fold(0u64, |sum, trial| sum.saturating_add(of(&trial)));
+    Metric { value: share(sum(&part), sum(&whole)), ci: None, ..summarized(id, "1", better, trials) }
 }
 
 fn costs(row: &Row<'_>) -> Vec<Metric> {

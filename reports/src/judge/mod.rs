@@ -20,6 +20,7 @@ mod guards;
 mod metrics;
 mod row;
 pub(crate) mod scaling;
+mod stress;
 mod summarize;
 mod targets;
 mod thresholds;

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::row::Row;
-use super::{compare, guards, metrics, row, scaling, targets, thresholds, verdict};
+use super::{compare, guards, metrics, row, scaling, stress, targets, thresholds, verdict};
 use crate::schema::histogram::{self, Histogram};
 use crate::schema::journal::{CaseHeader, CaseRole, JournalTrial, RunEnd, RunHeader};
+use crate::schema::open::{OverloadRecord, OverloadResult, WindowRecord};
 use crate::schema::record::{TrialRecord, Work};
 use crate::schema::result::{
     Better, CaseResult, Comparison, HistogramResult, NoiseInfo, RunResult, RunVerdict, RuntimeInfo, SubjectResult,
@@ -64,6 +65,7 @@ fn case_result(header: &RunHeader, case: &CaseHeader, trials: &[JournalTrial]) -
         endpoints: case.endpoints.clone(),
         cpus: case.cpus.clone(),
         users: case.users,
+        open: case.open.clone(),
         comparisons: if is_measured { compare::comparisons(&subjects, &case.primary_metric) } else { Vec::new() },
         targets: targets::judge(&case.targets, &subjects),
         thresholds: thresholds::judge(&case.thresholds, &subjects),
@@ -89,13 +91,26 @@ fn subject_result(row: &Row<'_>) -> SubjectResult {
         cpu: metrics::cpu_split(row),
         rss_peak_bytes: rss.map(|bytes| bytes as u64),
         runtime: runtime_info(row, last),
+        series: stress::typical(row).cloned(),
+        overload: overload_result(row),
         trials: row.trials.iter().map(row::CountedTrial::point).collect(),
     }
 }
 
+fn overload_result(row: &Row<'_>) -> Option<OverloadResult> {
+    let parts = || row.recorded().filter_map(|trial| trial.record.overload.as_ref());
+    parts().next()?;
+    let works = |part: fn(&OverloadRecord) -> &WindowRecord| sum_of(parts().map(|parts| &part(parts).work));
+    Some(OverloadResult { overload: works(|parts| &parts.overload), recovery: works(|parts| &parts.recovery) })
+}
+
 fn total_work(row: &Row<'_>) -> Work {
+    sum_of(row.recorded().map(|trial| &trial.record.work))
+}
+
+fn sum_of<'a>(works: impl Iterator<Item = &'a Work>) -> Work {
     let mut total = Work::default();
-    for work in row.recorded().map(|trial| &trial.record.work) {
+    for work in works {
         total.attempted = total.attempted.saturating_add(work.attempted);
         total.ok = total.ok.saturating_add(work.ok);
         total.bytes = total.bytes.saturating_add(work.bytes);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::schema::result::{CaseResult, RunResult, Verdict};
 use crate::schema::validity::ValidityState;
 
-use super::{scaling, view};
+use super::{scaling, stress, view};
 
 /// The result as GitHub-flavoured Markdown; the marker on its first line lets a bot find and replace its own comment.
 pub fn render(result: &RunResult) -> String {
@@ -100,6 +100,7 @@ fn table(text: &mut String, case: &CaseResult) {
         );
     }
     text.push('\n');
+    list(text, "Under stress", &stress::lines(case).iter().map(|line| cell(line)).collect::<Vec<String>>());
 }
 
 fn scaling(text: &mut String, result: &RunResult) {

@@ -18,6 +18,7 @@ pub mod junit;
 pub mod markdown;
 mod plot;
 mod scaling;
+mod stress;
 pub mod terminal;
 mod view;
 

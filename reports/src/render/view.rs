@@ -218,12 +218,19 @@ pub(super) fn rows_in(result: &RunResult, state: ValidityState) -> Vec<(&CaseRes
 pub(super) fn conditions(case: &CaseResult) -> String {
     let time = time_name(time_id(&case.primary_metric)).to_lowercase();
     let load = match case.users {
+        None if case.open.is_some() => schedule(case),
         Some(1) => format!("closed loop of 1 user: {time}"),
         Some(users) => format!("closed loop of {users} users: {time}"),
         None => "as fast as the receiver takes it: time per write".to_string(),
     };
     let role = if case.role == CaseRole::Control { ", control, not ranked" } else { "" };
     format!("{}, {load}{role}", case.endpoints)
+}
+
+/// The schedule of an open loop, and what its times are.
+fn schedule(case: &CaseResult) -> String {
+    let Some(open) = &case.open else { return String::new() };
+    format!("open loop, {} {} offered: response time from the intended start", with_unit(open.rate_per_s, "1/s"), open.arrival)
 }
 
 /// What a column of rates is called.

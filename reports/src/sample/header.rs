@@ -74,6 +74,7 @@ fn case(shape: &Shape) -> CaseHeader {
         subjects: SUBJECTS.map(String::from).to_vec(),
         trials: 10,
         users: Some(shape.users),
+        open: None,
         endpoints: if shape.apart { "apart" } else { "together" }.into(),
         cpus: cpus.iter().map(|(role, cpus)| (role.to_string(), cpus.clone())).collect(),
         operations_per_connection: None,

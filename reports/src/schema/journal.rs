@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::host::HostProfile;
+use super::open::OfferedLoad;
 use super::record::TrialRecord;
 use super::result::{BuildInfo, Severity, SuiteInfo, ToolInfo};
 
@@ -95,6 +96,9 @@ pub struct CaseHeader {
     pub trials: u32,
     /// One outstanding operation per user in a closed loop; `null` otherwise.
     pub users: Option<u64>,
+    /// The schedule of an open loop; `null` otherwise.
+    #[serde(default)]
+    pub open: Option<OfferedLoad>,
     /// `together` or `apart`.
     pub endpoints: String,
     /// CPUs by role (`all`, or `server` and `client`).

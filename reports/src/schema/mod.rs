@@ -10,6 +10,7 @@ pub mod comparison;
 pub mod histogram;
 pub mod host;
 pub mod journal;
+pub mod open;
 pub mod record;
 pub mod result;
 pub mod scaling;

@@ -8,6 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::open::{OpenRecord, OverloadRecord, SeriesRecord};
+
 /// What a subject writes after one trial.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TrialRecord {
@@ -45,6 +47,15 @@ pub struct TrialRecord {
     /// How the warm-up went; `null` where there was none.
     #[serde(default)]
     pub warmup: Option<WarmupRecord>,
+    /// The schedule of the measured window; `null` in a closed loop.
+    #[serde(default)]
+    pub open: Option<OpenRecord>,
+    /// What followed full load; `null` where nothing did.
+    #[serde(default)]
+    pub overload: Option<OverloadRecord>,
+    /// The course of the trial; `null` where none was asked for.
+    #[serde(default)]
+    pub series: Option<SeriesRecord>,
 }
 
 /// Operations of the measured window.

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 pub use super::comparison::{Comparison, RunVerdict, Severity, TargetResult, ThresholdResult, Verdict};
 use super::host::HostProfile;
 use super::journal::CaseRole;
+use super::open::{OfferedLoad, OverloadResult, SeriesRecord};
 use super::record::{HistogramPayload, Work, WorkerRecord};
 pub use super::scaling::{Coefficient, Scaling, ScalingCurve, ScalingModel, ScalingPoint};
 use super::validity::Validity;
@@ -130,6 +131,9 @@ pub struct CaseResult {
     /// Operations outstanding at any time in a closed loop; `null` otherwise.
     #[serde(default)]
     pub users: Option<u64>,
+    /// The schedule of an open loop; `null` otherwise.
+    #[serde(default)]
+    pub open: Option<OfferedLoad>,
     /// One row per subject, in the order of the scenario.
     pub subjects: Vec<SubjectResult>,
     /// The first subject against each other, primary and CPU metrics.
@@ -169,6 +173,12 @@ pub struct SubjectResult {
     pub rss_peak_bytes: Option<u64>,
     /// What the runtime told of itself.
     pub runtime: RuntimeInfo,
+    /// The course of the trial with the median rate; `null` where no trial was watched.
+    #[serde(default)]
+    pub series: Option<SeriesRecord>,
+    /// What followed full load; `null` where nothing did.
+    #[serde(default)]
+    pub overload: Option<OverloadResult>,
     /// The counted trials in time order; entry k belongs to entry k of every [`Metric::trials`].
     #[serde(default)]
     pub trials: Vec<TrialPoint>,
@@ -216,7 +226,7 @@ pub struct BuildInfo {
 pub struct Metric {
     /// Metric id of the design.
     pub id: String,
-    /// `1/s`, `ns`, `B`, `B/s`, `1`.
+    /// `1/s`, `ns`, `B`, `B/s`, `KiB/s`, `1`.
     pub unit: String,
     /// Which way is better.
     pub better: Better,

@@ -5,6 +5,7 @@ pub(crate) mod custom;
 pub(crate) mod http;
 pub(crate) mod latency;
 pub(crate) mod memory;
+pub(crate) mod paced;
 pub(crate) mod polling;
 pub(crate) mod pool;
 pub(crate) mod scheduling;
@@ -32,7 +33,7 @@ pub(crate) fn subjects(workload: &str) -> &'static [&'static str] {
 
 /// The workload and its load.
 pub(crate) fn build(scenario: &Table, workload: &str, findings: &mut Findings) -> (Workload, Load) {
-    match workload {
+    let (workload, load) = match workload {
         "latency" => latency::build(scenario, findings),
         "scheduling" => scheduling::build(scenario, findings),
         "stealing" => stealing::build(scenario, findings),
@@ -44,7 +45,9 @@ pub(crate) fn build(scenario: &Table, workload: &str, findings: &mut Findings) -
         "custom" => custom::build(scenario),
         "sleep" => sleep::build(scenario),
         _ => tcp::build(scenario, findings),
-    }
+    };
+    let load = paced::load(scenario, &workload, load.users(), findings).unwrap_or(load);
+    (workload, load)
 }
 
 fn closed(users: u64) -> Load {
@@ -53,7 +56,8 @@ fn closed(users: u64) -> Load {
 
 /// The closed load of a workload whose users need nothing of their own.
 fn users(scenario: &Table) -> Load {
-    closed(integer(scenario, "load.closed.users").unwrap_or(1))
+    let default = if paced::is_paced(scenario) { paced::USERS } else { 1 };
+    closed(integer(scenario, paced::users_path(scenario)).unwrap_or(default))
 }
 
 /// Reports a key of this workload that its mode does not use; defaults and the other points of a matrix over modes may well need it.
@@ -83,7 +87,8 @@ fn number(scenario: &Table, path: &str, default: u32) -> u32 {
 /// same, they must agree. `takes_defaults`: users of `[defaults]` speak of this workload too.
 fn connections(scenario: &Table, table: &str, takes_defaults: bool, findings: &mut Findings) -> u64 {
     let given = |path: &str| scenario.at(path).zip(integer(scenario, path));
-    match (given(&format!("{table}.connections")), given("load.closed.users")) {
+    match (given(&format!("{table}.connections")), given(paced::users_path(scenario))) {
+        (None, None) if paced::is_paced(scenario) => paced::USERS,
         (None, None) => 1,
         (Some((_, connections)), None) => connections,
         (None, Some((node, _))) if !takes_defaults && node.origin == Origin::Defaults => 1,

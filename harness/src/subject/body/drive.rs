@@ -10,20 +10,19 @@ use zokio_report::schema::record::{CpuTime, TrialRecord};
 use super::coordinate::{self, PhaseReport, SETUP_LIMIT};
 use super::endpoint;
 use super::exchange::TcpSite;
+use super::pacer;
 use super::site::{self, Ends};
 use super::stack::{Fleet, FleetReport, Stack};
 use crate::load::closed::Control;
-use crate::load::{ClosedLoad, Load};
 use crate::measure::tally::{Ledger, Tally};
 use crate::measure::{cpu, recorder, stamp};
 use crate::subject::protocol::{Role, Trial};
 use crate::subject::serve::Session;
 use crate::workload::tcp::{TcpMode, TcpWorkload};
 
-/// The closed loop of a trial; for `stream`, its connections are its users.
+/// The users of a trial; for `stream`, its connections are its users.
 pub fn users(trial: &Trial, workload: &TcpWorkload) -> u32 {
-    let Load::Closed(ClosedLoad { users }) = &trial.load;
-    if workload.mode == TcpMode::Stream { workload.connections.max(1) } else { (*users).max(1) }
+    if workload.mode == TcpMode::Stream { workload.connections.max(1) } else { trial.load.users() }
 }
 
 /// Runs the trial on a fleet of workers: TCP.
@@ -38,6 +37,9 @@ pub fn run_tcp<S: Stack, F: Fleet>(
     session: &Session,
 ) -> Result<TrialRecord, Failure> {
     run::<S, F, TcpSite>(fleet, trial, users(trial, workload), session, control, || {
+        if trial.load.pacing().is_some() && workload.mode == TcpMode::Stream {
+            return Err(unsupported("the writes of a stream do not start by a schedule: use load.closed"));
+        }
         if trial.role == Role::Client && workload.mode == TcpMode::Stream {
             return Err(unsupported("a stream is measured at its receiver: use the roles both or server"));
         }
@@ -82,6 +84,7 @@ fn drive<S: Stack, F: Fleet, E: Ends<S>>(
         session.ready(&addresses);
         return Ok((serve_until_end(control, session), 0));
     }
+    pacer::start::<S, F>(fleet, control, trial);
     for number in 0..users {
         let worker = number as usize % fleet.workers();
         let address = addresses[if trial.role == Role::Both { worker } else { number as usize % addresses.len() }];
@@ -162,6 +165,9 @@ pub fn assemble(control: &Ledger, phases: &PhaseReport, trial: &Trial, fleet: Fl
     if let Some(operations) = trial.workload.operations_per_round() {
         counters.insert("operations_per_round".into(), operations);
     }
+    if trial.load.pacing().is_some() {
+        counters.insert("never_begun".into(), phases.never_begun);
+    }
     // Only a hand-written loop knows its calls.
     if tally.sum.syscalls > 0 {
         counters.insert("syscalls_measured".into(), tally.sum.syscalls);
@@ -186,6 +192,9 @@ pub fn assemble(control: &Ledger, phases: &PhaseReport, trial: &Trial, fleet: Fl
         driver: fleet.driver,
         driver_reason: fleet.driver_reason,
         config: fleet.config,
+        open: tally.sum.paced.as_ref().and_then(|paced| paced.open(&phases.parts)),
+        overload: tally.sum.paced.as_ref().and_then(|paced| paced.after_full_load(&phases.parts)),
+        series: phases.series.clone(),
         warmup: (trial.role != Role::Server).then(|| phases.warmup.clone()),
         workers: tally.workers,
     }

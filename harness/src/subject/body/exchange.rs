@@ -15,6 +15,7 @@ use zokio_report::schema::journal::Failure;
 
 use super::site::{BACK_OFF, Broken, Buffers, Caller, Ends, Site};
 use super::stack::Stack;
+use super::turns::Turns;
 use crate::measure::recorder::{self, ErrorClass};
 use crate::measure::stamp::now_ns;
 use crate::measure::tally::Ledger;
@@ -127,22 +128,20 @@ impl User<'_> {
         let control = &self.site.control;
         let Some(mut stream) = self.caller.connect_or_fail::<S>(self.site).await else { return };
         control.gate().wait().await;
-        let mut start = now_ns();
+        let mut turns = Turns::new(control, self.caller.number);
         let mut is_first = true;
-        while !control.is_draining() {
+        while let Some(turn) = turns.next().await {
             match self.round_trip::<S>(&mut stream, is_first).await {
                 Ok(bytes) => {
-                    let end = now_ns();
-                    recorder::with(control, |recorder| recorder.success(end - start, bytes));
-                    start = end;
+                    turns.succeeded(turn, bytes);
                     is_first = false;
                 }
                 Err(broken) => {
-                    broken.record(control);
+                    turns.failed(turn, &broken);
                     S::close(stream).await;
                     let Some(fresh) = self.caller.reconnect::<S>(self.site).await else { return };
                     stream = fresh;
-                    start = now_ns();
+                    turns.restart();
                     is_first = true;
                 }
             }
@@ -151,19 +150,14 @@ impl User<'_> {
     }
 
     async fn connections<S: Stack>(&mut self) {
-        let control = &self.site.control;
-        let mut start = now_ns();
-        while !control.is_draining() {
-            match self.connection::<S>(start).await {
-                Ok(bytes) => {
-                    let end = now_ns();
-                    recorder::with(control, |recorder| recorder.success(end - start, bytes));
-                    start = end;
-                }
+        let mut turns = Turns::new(&self.site.control, self.caller.number);
+        while let Some(turn) = turns.next().await {
+            match self.connection::<S>(turn.start_ns).await {
+                Ok(bytes) => turns.succeeded(turn, bytes),
                 Err(broken) => {
-                    broken.record(control);
+                    turns.failed(turn, &broken);
                     S::sleep(BACK_OFF).await;
-                    start = now_ns();
+                    turns.restart();
                 }
             }
         }

@@ -4,6 +4,7 @@
 //!  coordinate ── phases ──▶ users (exchange, stream, http, sleep) ─ calls ──▶ Stack: the runtime's I/O, all that differs between two subjects
 //!       │                         (scheduling, skew, polling) ─ calls ──▶ Tasks: its spawn, join and yield
 //!       └── drive, site: listeners, users, record                   └──▶ Fleet: the runtime's threads
+//!  pacer ── what is due ──▶ turns ── when a user begins its next operation ──▶ users
 //! ```
 
 pub mod atomics;
@@ -16,6 +17,7 @@ pub mod http;
 pub mod latency;
 mod option;
 pub mod outside;
+pub mod pacer;
 mod ping_pong;
 pub mod polling;
 pub mod rounds;
@@ -26,6 +28,7 @@ pub mod sleep;
 pub mod stack;
 pub mod stream;
 pub mod tasks;
+pub mod turns;
 pub mod users;
 
 /// Why a runtime does not run `stealing` in the mode `queue`.

@@ -19,6 +19,9 @@ pub trait Stack: Tasks {
     /// A listening socket.
     type Listener: Send + Sync + 'static;
 
+    /// How late its timer may be: its resolution, and the time an idle worker takes to wake.
+    const TIMER_LATENESS: Duration;
+
     /// Listens, inside the runtime; the address it got.
     fn listen(address: SocketAddr, backlog: u32, nodelay: bool) -> io::Result<(Self::Listener, SocketAddr)>;
 

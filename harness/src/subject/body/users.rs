@@ -8,15 +8,13 @@ use zokio_report::schema::record::TrialRecord;
 use super::coordinate;
 use super::drive::assemble;
 use super::stack::Fleet;
-use crate::load::{ClosedLoad, Load};
 use crate::measure::tally::Ledger;
 use crate::subject::protocol::Trial;
 use crate::subject::serve::Session;
 
 /// Users of a trial.
 pub fn count(trial: &Trial) -> u32 {
-    let Load::Closed(ClosedLoad { users }) = &trial.load;
-    (*users).max(1)
+    trial.load.users()
 }
 
 /// Starts the users in turn on the workers of a fleet, leads them through all phases and writes the record.

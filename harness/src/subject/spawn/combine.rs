@@ -11,6 +11,7 @@
 //! A mismatch that only the server saw is an error of the trial too (class `server-mismatch`): bytes are checked at both ends.
 
 use serde_json::{Map, Value, json};
+use zokio_report::schema::open::SeriesRecord;
 use zokio_report::schema::record::{CpuTime, TrialRecord};
 
 /// Counters of the client's own doing: a server that counts them too counts nothing.
@@ -58,7 +59,17 @@ pub fn combine(server: TrialRecord, client: TrialRecord, cpu_server_ns: Option<u
         driver_reason: server.driver_reason,
         config,
         warmup: client.warmup,
+        open: client.open,
+        overload: client.overload,
+        series: client.series.map(without_memory),
     }
+}
+
+/// The client sees how the operations went; its own memory says nothing about the subject.
+fn without_memory(mut series: SeriesRecord) -> SeriesRecord {
+    series.rss_after_bytes = None;
+    series.points.iter_mut().for_each(|point| point.rss_bytes = None);
+    series
 }
 
 fn describe_client(driver: &str, reason: Option<&str>, config: Map<String, Value>) -> Value {

@@ -59,6 +59,8 @@ impl Member {
     /// When patience ends, and what is to be said then.
     fn deadline(&self, limits: &Limits, started: Instant) -> (Instant, &'static str, &'static str) {
         let Phases { warmup_ms, measure_ms, drain_ms, .. } = self.phases;
+        // An overload is over before the drain begins, and a watched runtime is left alone for a moment after it.
+        let drain_ms = drain_ms + self.phases.overload_ms + self.phases.recovery_ms;
         let planned = |ms: u64| Duration::from_millis(ms) + limits.margin;
         match (self.answered, self.output_ended, self.exited) {
             (_, None, Some(exited)) => (exited + limits.exit, "output-kept-open", "exited, but a process it started keeps its output open"),
@@ -78,7 +80,7 @@ impl Member {
                 (None, _, Some((PhaseName::Measure, stamp))) => {
                     (stamp.at + planned(measure_ms + drain_ms), "timeout", "measured longer than planned and did not answer")
                 }
-                (None, _, Some((PhaseName::Drain, stamp))) => {
+                (None, _, Some((PhaseName::Overload | PhaseName::Drain, stamp))) => {
                     (stamp.at + planned(drain_ms), "timeout", "did not end its drain with a record")
                 }
             },
@@ -284,14 +286,14 @@ impl<'a> Conversation<'a> {
                 member.threads = kernel::threads(member.watched.load(Ordering::Relaxed));
             }
         }
-        if phase == PhaseName::Drain {
+        if phase > PhaseName::Measure {
             self.members.iter_mut().for_each(Member::read_memory);
         }
         let own_cpu_ns = stamp.cpu_ns.iter().copied().sum::<Option<u64>>();
         if is_first {
             let sample = CpuShares::sample(&self.cpus()).ok();
             self.mark = sample.zip(own_cpu_ns).map(|(sample, own_cpu_ns)| ShareMark { sample, own_cpu_ns });
-        } else if phase == PhaseName::Drain {
+        } else if phase > PhaseName::Measure && self.shares.is_none() {
             let shares = |(mark, own): (&ShareMark, u64)| CpuShares::since(&mark.sample, own.saturating_sub(mark.own_cpu_ns)).ok();
             self.shares = self.mark.as_ref().zip(own_cpu_ns).and_then(shares);
         }

@@ -47,6 +47,11 @@ impl Talk {
         self.phases.iter().find(|(known, _)| *known == name).map(|(_, stamp)| stamp)
     }
 
+    /// The measured window: when it began, and when what follows it did.
+    pub fn window(&self) -> Option<(&Stamp, &Stamp)> {
+        self.phase(PhaseName::Measure).zip(self.phase(PhaseName::Overload).or_else(|| self.phase(PhaseName::Drain)))
+    }
+
     /// Where a server said it listens.
     pub fn addresses(&self) -> &[String] {
         self.ready.as_ref().map_or(&[], |(ready, _)| &ready.addresses)

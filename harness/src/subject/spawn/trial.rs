@@ -19,7 +19,7 @@ use super::interrupt::Interrupt;
 use super::kernel::{TcpCounters, has_private_network, tcp_sockets_in_use};
 use super::process::Collected;
 use super::{Limits, failure};
-use crate::subject::protocol::{PhaseName, Role, Trial};
+use crate::subject::protocol::{Role, Trial};
 
 /// How much of a crashed subject's last words is read, and how many lines of it are quoted.
 const STDERR_TAIL_BYTES: u64 = 2048;
@@ -156,11 +156,10 @@ fn collect(conversation: &mut Conversation<'_>, interrupt: &Interrupt) -> Vec<En
 fn evidence_of(ended: &[Ended], started: Instant) -> Evidence {
     let nanoseconds = |length: Duration| u64::try_from(length.as_nanos()).unwrap_or(u64::MAX);
     // The last process started is the one that drives.
-    let window =
-        ended.last().and_then(|driver| Some((driver.member.talk.phase(PhaseName::Measure)?, driver.member.talk.phase(PhaseName::Drain)?)));
+    let window = ended.last().and_then(|driver| driver.member.talk.window());
     let cpu_measure_ns = |index: usize| {
-        let (measure, drain) = window?;
-        Some((*drain.cpu_ns.get(index)?)?.saturating_sub((*measure.cpu_ns.get(index)?)?))
+        let (measure, end) = window?;
+        Some((*end.cpu_ns.get(index)?)?.saturating_sub((*measure.cpu_ns.get(index)?)?))
     };
     let process = |(index, Ended { member, collected }): (usize, &Ended)| ProcessEvidence {
         role: role_name(member.role).into(),
@@ -176,7 +175,7 @@ fn evidence_of(ended: &[Ended], started: Instant) -> Evidence {
     Evidence {
         wall_ns: nanoseconds(started.elapsed()),
         ready_ns: ended.first().and_then(|first| first.member.talk.ready.as_ref()).map(|(_, stamp)| nanoseconds(stamp.at - started)),
-        measure_wall_ns: window.map(|(measure, drain)| nanoseconds(drain.at - measure.at)),
+        measure_wall_ns: window.map(|(measure, end)| nanoseconds(end.at - measure.at)),
         processes: ended.iter().enumerate().map(process).collect(),
         ..Evidence::default()
     }
@@ -184,9 +183,8 @@ fn evidence_of(ended: &[Ended], started: Instant) -> Evidence {
 
 fn conclude(ended: &mut [Ended]) -> Result<TrialRecord, Failure> {
     let cpu = |index: usize, ended: &[Ended]| {
-        let driver = &ended.last()?.member.talk;
-        let (measure, drain) = (driver.phase(PhaseName::Measure)?, driver.phase(PhaseName::Drain)?);
-        Some((*drain.cpu_ns.get(index)?)?.saturating_sub((*measure.cpu_ns.get(index)?)?))
+        let (measure, end) = ended.last()?.member.talk.window()?;
+        Some((*end.cpu_ns.get(index)?)?.saturating_sub((*measure.cpu_ns.get(index)?)?))
     };
     let (cpu_first, cpu_second) = (cpu(0, ended), cpu(1, ended));
     match ended {

@@ -20,6 +20,8 @@ pub struct TokioStack;
 impl Stack for TokioStack {
     type Stream = TcpStream;
     type Listener = TcpListener;
+    // Its documentation: "millisecond granularity"; rounded up, and waited for in whole milliseconds.
+    const TIMER_LATENESS: Duration = Duration::from_micros(2_200);
 
     fn listen(address: SocketAddr, backlog: u32, nodelay: bool) -> io::Result<(TcpListener, SocketAddr)> {
         let socket = socket(address)?;

@@ -19,6 +19,8 @@ pub struct ZokioStack;
 impl Stack for ZokioStack {
     type Stream = TcpStream;
     type Listener = TcpListener;
+    // A tick of 66 µs, and a wake-up.
+    const TIMER_LATENESS: Duration = Duration::from_micros(150);
 
     fn listen(address: SocketAddr, backlog: u32, nodelay: bool) -> io::Result<(TcpListener, SocketAddr)> {
         let socket = socket(address)?;

@@ -2,6 +2,7 @@
 
 use super::super::row::{Recorded, Row};
 use super::finding::{Finding, worst_trial};
+use super::open;
 use crate::schema::histogram::Histogram;
 use crate::stats::quantile;
 use crate::units::{Nanos, Share};
@@ -43,10 +44,13 @@ fn mean(times: &Histogram<u64>) -> f64 {
     times.mean()
 }
 
-/// `generator`: with a client of its own, whether the row is bound by that client instead of by the subject.
+/// `generator`: with a client of its own, whether the row is bound by that client instead of by the subject; with a schedule, whether it was kept.
 pub(super) fn generator(row: &Row<'_>) -> Option<Finding> {
+    if let Some(offered) = &row.case.open {
+        return Some(open::generator(row, offered));
+    }
     if !row.is_apart() {
-        return None;
+        return open::overload(row);
     }
     let used = |trial: &Recorded<'_>, roles: &'static [&'static str]| {
         let cpus = row.case.cpus.get(roles[0]).map_or(1, |cpus| cpus.len().max(1)) as f64;
@@ -70,8 +74,11 @@ pub(super) fn generator(row: &Row<'_>) -> Option<Finding> {
     Some(finding.with(client, CLIENT_SATURATED))
 }
 
-/// `coordinated-omission`: a label, saying what the times of this load model are.
+/// `coordinated-omission`: what the times of this load model are; in an open loop, whether they are that.
 pub(super) fn coordinated_omission(row: &Row<'_>) -> Option<Finding> {
+    if let Some(offered) = &row.case.open {
+        return Some(open::coordinated_omission(row, offered));
+    }
     row.case.users.map(|users| {
         let plural = if users == 1 { "" } else { "s" };
         Finding::pass(format!("closed loop of {users} user{plural}: times are service times, not response times under an offered rate"))

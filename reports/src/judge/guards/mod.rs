@@ -7,6 +7,7 @@
 //! | [`floor`]: the record against the least that its own operation costs | `empty-loop` `doubling` |
 //! | [`kernel`]: the record against the orchestrator and the kernel | `wall-clock` `kernel-counters` `workers-observed` `placement` |
 //! | [`load`]: whether the load was what it claims | `littles-law` `generator` `coordinated-omission` `steady` |
+//! | [`open`]: the same of open loops | `generator` `coordinated-omission` |
 //! | [`host`]: whether the host was fit to measure on | `noise` `throttle` `debug-build` `core-state` |
 //!
 //! A guard that applies gives a check, a passed one too; one whose evidence is missing is `skipped` and says what is missing.
@@ -19,6 +20,7 @@ mod floor;
 pub(super) mod host;
 mod kernel;
 mod load;
+mod open;
 #[cfg(test)]
 mod tests;
 

@@ -3,7 +3,7 @@
 use maud::{Markup, PreEscaped, html};
 
 use crate::judge::time_id;
-use crate::render::{plot, view};
+use crate::render::{plot, stress, view};
 use crate::schema::result::{CaseResult, SubjectResult};
 use crate::schema::validity::{CheckState, ValidityState};
 
@@ -31,6 +31,10 @@ pub(super) fn section(case: &CaseResult, anchor: &str) -> Markup {
             @if let Some(strip) = plot::strip::svg(case) {
                 figure { (strip) figcaption { (case.primary_metric) " of every trial against its subject's median, in the order they ran." } }
             }
+            @if let Some(course) = plot::course::svg(case) {
+                figure { (course) figcaption { "Operations per second over time, in each subject's trial with the median rate." } }
+            }
+            (under_stress(case))
             (targets(case))
             (thresholds(case))
             (metrics(case))
@@ -80,6 +84,16 @@ fn legend(case: &CaseResult) -> Markup {
             @for (index, row) in case.subjects.iter().enumerate() {
                 span { span class=(format!("chip {}", plot::color_class(index))) {} (row.subject) }
             }
+        }
+    }
+}
+
+fn under_stress(case: &CaseResult) -> Markup {
+    let lines = stress::lines(case);
+    html! {
+        @if !lines.is_empty() {
+            h3 { "Under stress" }
+            ul class="plain" { @for line in &lines { li { (line) } } }
         }
     }
 }

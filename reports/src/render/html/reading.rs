@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 /// Term and explanation.
-const TERMS: [(&str, &str); 10] = [
+const TERMS: [(&str, &str); 12] = [
     (
         "Rates",
         "Rates count successes only, divided by the time the clock showed. An operation that failed, or whose content was not right, is an error and nothing else.",
@@ -15,6 +15,14 @@ const TERMS: [(&str, &str); 10] = [
     (
         "Closed loop: service time",
         "Each user starts its next operation when the last one ended. The times are service times, from hand-over to reply. They are not response times under an offered rate: a stalled server is not charged for requests that were never sent.",
+    ),
+    (
+        "Open loop: response time",
+        "Operations start by a schedule that nothing delays. The times are response times, from the intended start to the reply: a stall is charged to every operation it kept waiting. What is offered while as many as allowed are under way is an error of class overload.",
+    ),
+    (
+        "Under stress",
+        "Full load, then more than that, then less, in one trial. The overload is relative to what the same trial did at full load. Recovered: the mean response time of three intervals in a row is at most twice the mean time at full load, or a millisecond where that is more. Memory grows: the slope of the resident memory at full load, by least squares.",
     ),
     ("CPU / op", "CPU time of the measured window by the kernel's account, over successes. It survives a noisy host; throughput does not."),
     (

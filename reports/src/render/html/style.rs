@@ -59,6 +59,7 @@ svg .band { fill: var(--line); opacity: 0.45; }
 svg .tick { fill: var(--quiet); font-size: 12px; } svg .label { fill: var(--fg); font-size: 12.5px; }
 svg g.better, svg g.worse, svg g.inconclusive, svg g.same { fill: currentColor; font-weight: 400; }
 svg .word { font-size: 12.5px; font-weight: 600; fill: currentColor; } svg .whisker { stroke: currentColor; stroke-width: 2; }
+svg .curve { stroke: currentColor; stroke-width: 1.8; }
 svg .dot { fill: currentColor; opacity: 0.85; }
 svg .line { fill: none; stroke: currentColor; stroke-width: 2; } svg .ideal { stroke: currentColor; stroke-width: 1; stroke-dasharray: 5 4; opacity: 0.6; }
 svg.curves text { fill: var(--quiet); font-family: inherit; }

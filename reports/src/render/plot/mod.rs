@@ -3,6 +3,7 @@
 //! Colours come from the page's style sheet, so they follow light and dark: subjects are numbered, and the number picks `--s0` …
 //! `--s7`.
 
+pub(super) mod course;
 pub(super) mod forest;
 pub(super) mod latency;
 pub(super) mod scaling;

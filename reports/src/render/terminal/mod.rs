@@ -12,7 +12,7 @@ use crate::schema::result::{CaseResult, RunResult};
 use crate::schema::validity::ValidityState;
 
 use self::paint::Paint;
-use super::view;
+use super::{stress, view};
 
 /// No table is wider, however wide the terminal.
 const WIDTH_MAX: usize = 120;
@@ -67,6 +67,9 @@ fn case_lines(case: &CaseResult, paint: &Paint) -> Vec<String> {
     for (name, comparison) in view::headlines(case) {
         let ratio = comparison.ratio.map_or_else(|| crate::units::ABSENT.into(), |ratio| crate::units::Ratio(ratio).to_string());
         lines.push(format!("  {} / {name}: {ratio} {}", comparison.subject, paint.verdict(view::verdict(comparison.verdict))));
+    }
+    for line in stress::lines(case) {
+        lines.extend(paint.wrapped(&format!("  {}", view::printable(&line)), 4));
     }
     for target in &case.targets {
         let figure = if target.comparable { String::new() } else { format!(" {}", view::target_figure(case, target)) };

@@ -7,6 +7,7 @@ use crate::measure::recorder::{self, ErrorClass};
 use crate::measure::stamp::now_ns;
 use crate::subject::body::site::{BACK_OFF, Broken, Buffers, Caller};
 use crate::subject::body::stack::Stack;
+use crate::subject::body::turns::Turns;
 use crate::workload::http::client::Verdict;
 
 struct User<'a, S: Stack> {
@@ -41,23 +42,18 @@ pub(super) async fn user<S: Stack>(site: &HttpSite, number: u32, address: Socket
 
 impl<S: Stack> User<'_, S> {
     async fn requests(&mut self) {
-        let control = &self.site.control;
         let bytes = self.site.workload.bytes_per_operation();
-        let mut start = now_ns();
-        while !control.is_draining() {
-            match self.operation(start).await {
-                Ok(()) => {
-                    let end = now_ns();
-                    recorder::with(control, |recorder| recorder.success(end - start, bytes));
-                    start = end;
-                }
+        let mut turns = Turns::new(&self.site.control, self.caller.number);
+        while let Some(turn) = turns.next().await {
+            match self.operation(turn.start_ns).await {
+                Ok(()) => turns.succeeded(turn, bytes),
                 Err(broken) => {
-                    broken.record(control);
+                    turns.failed(turn, &broken);
                     if let Some(stream) = self.stream.take() {
                         S::close(stream).await;
                     }
                     S::sleep(BACK_OFF).await;
-                    start = now_ns();
+                    turns.restart();
                 }
             }
         }
