@@ -9,9 +9,13 @@ pub mod calibrate;
 pub mod clock;
 pub mod cpu;
 pub mod doubling;
+pub mod file_system;
 pub mod load_test;
+#[cfg(target_os = "linux")]
+pub mod page_cache;
 pub mod recorder;
 mod ring_nop;
 pub mod stamp;
 pub mod steady;
 pub mod tally;
+pub mod workdir;

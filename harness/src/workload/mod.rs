@@ -10,10 +10,12 @@ pub mod polling;
 pub mod pool;
 pub mod scheduling;
 pub mod stealing;
+pub mod storage;
 pub mod tcp;
 
 use serde::{Deserialize, Serialize};
 
+use self::storage::FilesNeeded;
 use self::tcp::TcpMode;
 
 /// A workload and its parameters.
@@ -164,6 +166,11 @@ impl Workload {
             // The clock is read at both ends of each wait.
             Self::Latency(_) => &[("timer_cost_ns", 2.0)],
         }
+    }
+
+    /// The files it makes, and where; `None`: none.
+    pub fn files(&self) -> Option<FilesNeeded<'_>> {
+        None
     }
 
     /// The TCP connections it holds and opens; `None`: none.
