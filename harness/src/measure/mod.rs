@@ -9,6 +9,8 @@ pub mod calibrate;
 pub mod clock;
 pub mod cpu;
 pub mod doubling;
+#[cfg(target_os = "linux")]
+pub mod file_set;
 pub mod file_system;
 pub mod load_test;
 #[cfg(target_os = "linux")]

@@ -79,6 +79,13 @@ impl Content {
         self.origin.wrapping_add((offset / WORD_BYTES as u64).wrapping_mul(STEP))
     }
 
+    /// The whole content of a file of this size.
+    pub fn bytes(self, size: u64) -> Vec<u8> {
+        let mut bytes = vec![0; usize::try_from(size).expect("a file of a trial fits into memory")];
+        self.fill(&mut bytes, 0);
+        bytes
+    }
+
     /// Writes what the file holds from `offset` on, a multiple of 8.
     pub fn fill(self, bytes: &mut [u8], offset: u64) {
         debug_assert!(offset.is_multiple_of(WORD_BYTES as u64));
