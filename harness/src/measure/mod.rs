@@ -9,11 +9,17 @@ pub mod calibrate;
 pub mod clock;
 pub mod cpu;
 pub mod doubling;
+#[cfg(target_os = "linux")]
+pub mod file_set;
+pub mod file_system;
 pub mod load_test;
 pub mod paced;
+#[cfg(target_os = "linux")]
+pub mod page_cache;
 pub mod recorder;
 mod ring_nop;
 pub mod stamp;
 pub mod steady;
 pub mod tally;
 pub mod watch;
+pub mod workdir;

@@ -1,12 +1,14 @@
-//! What would spoil the run later is refused before it: open files, ports, space for the result.
+//! What would spoil the run later is refused before it: open files, ports, space for the files of trials and for the result.
 //!
 //! A limit that this process may raise is raised; nothing outside it is changed.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::path::Path;
 
 use crate::error::CommandError;
+use crate::measure::workdir;
 use crate::plan::Plan;
 
 /// Why a run is not started, and the way out.
@@ -47,6 +49,29 @@ pub fn check_host(plan: &Plan) -> Result<Vec<String>, Refusal> {
         notes.extend(raise_nofile(case, needed)?);
     }
     check_ports(plan.ports_needed)?;
+    notes.extend(check_files(plan)?);
+    Ok(notes)
+}
+
+/// Checks that the files of each case have room where they shall be, and removes what killed runs left there.
+fn check_files(plan: &Plan) -> Result<BTreeSet<String>, Refusal> {
+    let mut notes = BTreeSet::new();
+    for case in &plan.cases {
+        let Some(files) = case.workload.files() else { continue };
+        let folder = workdir::parent(files.storage);
+        let swept = workdir::sweep(&folder);
+        if swept > 0 {
+            notes.insert(format!("note: removed {swept} folders that killed trials had left in {}", folder.display()));
+        }
+        let place = workdir::check(files)
+            .map_err(|found| Refusal { message: format!("`{}`: {}", case.header.id, found.message), help: found.help })?;
+        if place.is_memory() {
+            let (folder, name) = (folder.display(), place.name);
+            notes.insert(format!(
+                "warning: {folder} is {name}: its files are memory, and no disk is measured; choose another folder with `dir`"
+            ));
+        }
+    }
     Ok(notes)
 }
 

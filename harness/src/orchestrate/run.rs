@@ -11,6 +11,7 @@ use super::journal::{Journal, JournalError};
 use super::placement::{core_pair, parts};
 use super::progress::Progress;
 use super::roster::Roster;
+use crate::measure::workdir;
 use crate::plan::{Case, Endpoints, Plan, PlannedTrial};
 use crate::subject::spawn::interrupt::Interrupt;
 use crate::subject::spawn::{Limits, failure, trial};
@@ -164,6 +165,9 @@ impl Run<'_> {
         let before = probe();
         let parts = parts(case, &trial_id, position.index, position.planned.seed, subject, client.unwrap_or(subject));
         let ran = trial::run(parts, self.stderr_folder, &self.limits, self.interrupt);
+        if !matches!(ran.outcome, Some(Outcome::Record(_))) {
+            sweep_after(case);
+        }
         let outcome = ran.outcome?;
         let evidence = Evidence { core_state_before_ns: before, core_state_after_ns: probe(), ..ran.evidence };
         Some(JournalTrial {
@@ -218,6 +222,13 @@ impl Run<'_> {
             outcome,
             evidence: Evidence::default(),
         }
+    }
+}
+
+/// A subject that was killed could not remove its files.
+fn sweep_after(case: &Case) {
+    if let Some(files) = case.workload.files() {
+        workdir::sweep(&workdir::parent(files.storage));
     }
 }
 

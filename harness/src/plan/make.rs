@@ -110,7 +110,7 @@ fn header(spec: &CaseSpec, endpoints: &Endpoints, phases: &Phases, options: &Pla
         params: spec.params.clone(),
         witness: spec.witness.clone(),
         primary_metric: spec.primary_metric.clone(),
-        page_cache: None,
+        page_cache: spec.workload.files().map(|files| files.storage.cache.name().to_owned()),
         effective: effective(spec, phases, &subjects, trials),
         subjects,
         trials,

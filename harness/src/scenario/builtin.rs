@@ -10,6 +10,7 @@ const FILES: &[(&str, &str)] = &[
     ("atomics", include_str!("../../../scenarios/atomics.toml")),
     ("latency", include_str!("../../../scenarios/latency.toml")),
     ("scaling", include_str!("../../../scenarios/scaling.toml")),
+    ("file", include_str!("../../../scenarios/file.toml")),
     ("http", include_str!("../../../scenarios/http.toml")),
     ("tcp", include_str!("../../../scenarios/tcp.toml")),
     ("stress", include_str!("../../../scenarios/stress.toml")),

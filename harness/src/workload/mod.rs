@@ -3,6 +3,7 @@
 //! Externally tagged, in TOML and in JSON: `[scenario.tcp]`, `{"tcp":{…}}`.
 
 pub mod atomics;
+pub mod file;
 pub mod http;
 pub mod latency;
 pub mod memory;
@@ -10,10 +11,12 @@ pub mod polling;
 pub mod pool;
 pub mod scheduling;
 pub mod stealing;
+pub mod storage;
 pub mod tcp;
 
 use serde::{Deserialize, Serialize};
 
+use self::storage::FilesNeeded;
 use self::tcp::TcpMode;
 
 /// A workload and its parameters.
@@ -40,6 +43,8 @@ pub enum Workload {
     Memory(memory::MemoryWorkload),
     /// Objects of a pool.
     Pool(pool::PoolWorkload),
+    /// Whole files.
+    File(file::FileWorkload),
     /// What a program of the user's own does; only such programs can run it.
     Custom(CustomWorkload),
 }
@@ -81,6 +86,7 @@ impl Workload {
             Self::Atomics(_) => "atomics",
             Self::Memory(_) => "memory",
             Self::Pool(_) => "pool",
+            Self::File(_) => "file",
             Self::Custom(_) => "custom",
         }
     }
@@ -104,6 +110,7 @@ impl Workload {
             Self::Atomics(_) => "atomic_ops_per_s",
             Self::Memory(_) => "allocations_per_s",
             Self::Pool(_) => "acquires_per_s",
+            Self::File(_) => file::FileWorkload::PRIMARY_METRIC,
         }
     }
 
@@ -122,6 +129,7 @@ impl Workload {
             Self::Atomics(atomics) => atomics.mode.witness(),
             Self::Memory(memory) => memory.witness(),
             Self::Pool(pool) => pool.witness(),
+            Self::File(file) => file.witness(),
             Self::Custom(_) => "the program checks its own results, and says how many operations of a round hold",
         }
     }
@@ -131,13 +139,18 @@ impl Workload {
         match self {
             Self::Tcp(tcp) => tcp.bytes_per_operation(),
             Self::Http(http) => Some(http.bytes_per_operation()),
+            Self::File(file) => Some(file.size),
             _ => None,
         }
     }
 
     /// Whether there is a server and a client that could be placed apart.
     pub fn has_two_ends(&self) -> bool {
-        matches!(self, Self::Tcp(_) | Self::Http(_))
+        match self {
+            Self::Tcp(_) | Self::Http(_) => true,
+            Self::File(file) => file.mode == file::FileMode::Transfer,
+            _ => false,
+        }
     }
 
     /// The distribution that one operation's time goes to.
@@ -152,8 +165,9 @@ impl Workload {
     /// effective case. Empty where a guard has a rule of its own (loopback, sleep).
     ///
     /// An operation that is one turn of a loop names `empty_loop_ns`; then `empty-loop` judges it too.
-    pub fn floor(&self) -> &'static [(&'static str, f64)] {
-        match self {
+    pub fn floor(&self) -> Vec<(&'static str, f64)> {
+        let floor: &[_] = match self {
+            Self::File(file) => return file.floor(),
             Self::Scheduling(_) | Self::Polling(_) | Self::Memory(_) | Self::Pool(_) | Self::Custom(_) => &[("empty_loop_ns", 1.0)],
             Self::Atomics(atomics) => atomics.mode.floor(),
             Self::Stealing(stealing) => match stealing.mode {
@@ -163,6 +177,15 @@ impl Workload {
             Self::Tcp(_) | Self::Http(_) | Self::Sleep(_) => &[],
             // The clock is read at both ends of each wait.
             Self::Latency(_) => &[("timer_cost_ns", 2.0)],
+        };
+        floor.to_vec()
+    }
+
+    /// The files it makes, and where; `None`: none.
+    pub fn files(&self) -> Option<FilesNeeded<'_>> {
+        match self {
+            Self::File(file) => Some(FilesNeeded { storage: &file.storage, bytes: file.bytes_needed() }),
+            _ => None,
         }
     }
 
@@ -207,6 +230,7 @@ impl Workload {
                 let each = (http.requests_per_connection > 0).then_some(http.requests_per_connection);
                 Some(Connections { open: http.connections, exchanges_each: each })
             }
+            Self::File(file) if file.mode == file::FileMode::Transfer => Some(Connections { open: file.connections, exchanges_each: None }),
             _ => None,
         }
     }

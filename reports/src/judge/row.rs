@@ -92,7 +92,8 @@ impl<'a> Row<'a> {
 
     /// Whether its operations go over connections.
     pub(super) fn has_connections(&self) -> bool {
-        matches!(self.case.workload.as_str(), "tcp" | "http")
+        let sends_files = || self.case.effective.pointer("/workload/file/mode").is_some_and(|mode| mode == "transfer");
+        matches!(self.case.workload.as_str(), "tcp" | "http") || sends_files()
     }
 
     /// Bytes, not operations, are what this case is ranked by.

@@ -2,6 +2,7 @@
 
 pub(crate) mod atomics;
 pub(crate) mod custom;
+pub(crate) mod file;
 pub(crate) mod http;
 pub(crate) mod latency;
 pub(crate) mod memory;
@@ -42,6 +43,7 @@ pub(crate) fn build(scenario: &Table, workload: &str, findings: &mut Findings) -
         "memory" => memory::build(scenario, findings),
         "pool" => pool::build(scenario, findings),
         "http" => http::build(scenario, findings),
+        "file" => file::build(scenario, findings),
         "custom" => custom::build(scenario),
         "sleep" => sleep::build(scenario),
         _ => tcp::build(scenario, findings),

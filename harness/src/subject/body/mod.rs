@@ -13,6 +13,8 @@ pub mod coordinate;
 pub mod drive;
 pub mod endpoint;
 pub mod exchange;
+#[cfg(target_os = "linux")]
+pub mod file;
 pub mod http;
 pub mod latency;
 mod option;
@@ -33,3 +35,7 @@ pub mod users;
 
 /// Why a runtime does not run `stealing` in the mode `queue`.
 pub const NO_QUEUE: &str = "a queue is measured without a runtime: use the subject `crossbeam-deque`, or the mode `skew`";
+
+/// Why no runtime reads files elsewhere than on Linux.
+#[cfg(not(target_os = "linux"))]
+pub const NO_FILES: &str = "whole files are measured on Linux: zokio's files are there alone";

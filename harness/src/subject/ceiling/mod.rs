@@ -13,6 +13,10 @@
 //! | `http`, kept connections | as `rr` | the loop is the same, with HTTP in its messages |
 //! | `http`, a connection for some requests, together | `bare-syscalls` | as `churn` |
 //! | the same as either end apart | `epoll` | users connect anew while others wait |
+//! | `file`: `read` | `ring-chain` | open, read and close of a file are one linked submission on a direct descriptor |
+//! | `file`: `write`, `copy` | `bare-syscalls` | the fewest calls, one buffer that stays in the cache |
+//! | `file`: `transfer` together | `bare-syscalls` | one thread sends and receives in turn, and never waits |
+//! | the same as either end apart | `ring-linked` | as `rr`; a server alone reads and writes |
 //! | `spawn-inside`, `chain` | `local-executor` | the smallest executor: one thread, type-erased tasks, no atomics |
 //! | `yield` | `in-turn` | type-erased tasks polled in turn, without a queue |
 //! | `ping-pong`: `channel`, `cell` | `two-slots` | two tasks on one thread, a slot each way, a queue of who is ready |
@@ -33,6 +37,10 @@ pub mod counter;
 pub mod crr;
 pub mod epoll;
 mod executor;
+pub mod file;
+mod file_ring;
+mod file_traffic;
+mod file_transfer;
 pub mod http;
 pub mod http_pairs;
 pub mod lanes;
@@ -69,7 +77,7 @@ impl Subject for Ceiling {
             name: "ceiling".into(),
             version: env!("CARGO_PKG_VERSION").into(),
             build: super::build_info(),
-            workloads: ["tcp", "http", "scheduling", "stealing", "polling", "atomics", "memory", "pool", "sleep"]
+            workloads: ["tcp", "http", "scheduling", "stealing", "polling", "atomics", "memory", "pool", "file", "sleep"]
                 .map(String::from)
                 .to_vec(),
         }

@@ -7,6 +7,8 @@
 //!
 //! [`stack`] holds the calls, [`fleet`] the threads; what a user does stands in [`crate::subject::body`].
 
+#[cfg(target_os = "linux")]
+mod files;
 pub mod fleet;
 pub mod stack;
 
@@ -19,6 +21,10 @@ use self::fleet::{CurrentThreads, MultiThread};
 use self::stack::TokioStack;
 use crate::measure::tally::Ledger;
 use crate::subject::application;
+#[cfg(not(target_os = "linux"))]
+use crate::subject::body::NO_FILES;
+#[cfg(target_os = "linux")]
+use crate::subject::body::file;
 use crate::subject::body::tasks::Outside;
 use crate::subject::body::{NO_QUEUE, atomics, drive, http, latency, polling, scheduling, skew, sleep};
 use crate::subject::protocol::{SubjectDescription, Trial};
@@ -78,7 +84,7 @@ impl Subject for TokioCt {
 }
 
 fn describe(name: &str) -> SubjectDescription {
-    let workloads = ["tcp", "http", "scheduling", "stealing", "polling", "latency", "atomics", "sleep"].map(String::from).to_vec();
+    let workloads = ["tcp", "http", "scheduling", "stealing", "polling", "latency", "atomics", "file", "sleep"].map(String::from).to_vec();
     SubjectDescription { name: name.into(), version: VERSION.into(), build: super::build_info(), workloads }
 }
 
@@ -98,6 +104,10 @@ fn run<F: Outside<TokioStack>>(
         Workload::Stealing(_) => Err(drive::unsupported(NO_QUEUE)),
         Workload::Polling(workload) => polling::run::<TokioStack, F>(fleet()?, control, trial, workload, session),
         Workload::Http(workload) => http::run::<TokioStack, F>(fleet()?, control, trial, workload, session),
+        #[cfg(target_os = "linux")]
+        Workload::File(workload) => file::run::<TokioStack, F>(fleet, control, trial, workload, session),
+        #[cfg(not(target_os = "linux"))]
+        Workload::File(_) => Err(drive::unsupported(NO_FILES)),
         Workload::Sleep(workload) => sleep::run::<TokioStack, F>(fleet()?, control, trial, workload, session),
         Workload::Atomics(workload) => atomics::run::<TokioStack, F>(fleet()?, control, trial, workload, session),
         Workload::Memory(_) => Err(drive::unsupported("tokio has no allocator of its own")),

@@ -4,6 +4,8 @@
 //! stay because their operations complete where they were begun. [`stack`] holds the I/O calls, [`fleet`] the workers; what a connection
 //! does stands in [`crate::subject::body`].
 
+#[cfg(target_os = "linux")]
+mod files;
 pub mod fleet;
 pub mod pool;
 pub mod stack;
@@ -17,6 +19,10 @@ use self::fleet::Workers;
 use self::stack::ZokioStack;
 use crate::measure::tally::Ledger;
 use crate::subject::application;
+#[cfg(not(target_os = "linux"))]
+use crate::subject::body::NO_FILES;
+#[cfg(target_os = "linux")]
+use crate::subject::body::file;
 use crate::subject::body::{NO_QUEUE, atomics, drive, http, latency, polling, scheduling, skew, sleep};
 use crate::subject::protocol::{SubjectDescription, Trial};
 use crate::subject::serve::{Session, Subject};
@@ -50,6 +56,10 @@ impl Zokio {
             Workload::Memory(_) => {
                 Err(drive::unsupported("zokio has slabs for its tasks and pools for objects and buffers, but no allocator"))
             }
+            #[cfg(target_os = "linux")]
+            Workload::File(workload) => file::run::<ZokioStack, _>(fleet, control, trial, workload, session),
+            #[cfg(not(target_os = "linux"))]
+            Workload::File(_) => Err(drive::unsupported(NO_FILES)),
             Workload::Sleep(workload) => sleep::run::<ZokioStack, _>(fleet()?, control, trial, workload, session),
             Workload::Custom(_) => Err(drive::unsupported(application::ONLY_CUSTOM)),
         }
@@ -59,7 +69,7 @@ impl Zokio {
 impl Subject for Zokio {
     fn describe(&self) -> SubjectDescription {
         let workloads =
-            ["tcp", "http", "scheduling", "stealing", "polling", "latency", "atomics", "pool", "sleep"].map(String::from).to_vec();
+            ["tcp", "http", "scheduling", "stealing", "polling", "latency", "atomics", "pool", "file", "sleep"].map(String::from).to_vec();
         let version = env!("CARGO_PKG_VERSION").to_owned();
         SubjectDescription { name: "zokio".into(), version, build: super::build_info(), workloads }
     }
