@@ -198,7 +198,7 @@ impl Workload {
             Self::Atomics(atomics) => Some(atomics.operations_per_round.into()),
             Self::Memory(memory) => Some(memory.operations_per_round.into()),
             Self::Pool(pool) => Some(pool.operations_per_round.into()),
-            Self::Tcp(_) | Self::Http(_) | Self::Sleep(_) | Self::Latency(_) | Self::Custom(_) => None,
+            Self::Tcp(_) | Self::Http(_) | Self::File(_) | Self::Sleep(_) | Self::Latency(_) | Self::Custom(_) => None,
         }
     }
 

@@ -57,7 +57,7 @@ pub(super) fn build(scenario: &Table, findings: &mut Findings) -> (Workload, Loa
         refuse(scenario, "file", "connections", name, findings);
         users(scenario)
     };
-    let Load::Closed(crate::load::ClosedLoad { users }) = load;
+    let users = load.users_of_closed_loop().expect("a closed loop was made above");
     let workload = FileWorkload {
         mode,
         size: size(scenario, findings).unwrap_or(SIZE_BYTES),
