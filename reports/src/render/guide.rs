@@ -161,7 +161,7 @@ fn line(name: &str, guide: &GuideRow, case: &CaseResult, target: &TargetResult) 
 fn figure(guide: &GuideRow, case: &CaseResult, target: &TargetResult) -> String {
     match guide.figure {
         None => "infinity".into(),
-        Some(figure) if target.metric.starts_with("bytes") => with_unit(figure, "B/s"),
+        Some(figure) if target.metric.starts_with("bytes") => format!("{} MB/s", figure / 1e6),
         Some(figure) => {
             let unit = case.subjects.iter().find_map(|row| find(row, &target.metric)).map_or("1/s", |metric| metric.unit.as_str());
             format!("{}{}", grouped(figure as u64), if unit == "1/s" { " /s" } else { "" })

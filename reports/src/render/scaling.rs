@@ -9,7 +9,8 @@ use crate::units::{ABSENT, Ratio, Share, maybe_with_unit, with_unit};
 pub(super) const HEADING: &str = "Scaling";
 /// What was fitted.
 pub(super) const LAW: &str = "Throughput over workers, with the Universal Scalability Law fitted: X(N) = γ N / (1 + α (N−1) + β N (N−1)). \
-     γ is the throughput of one worker, α the contention, β the coherency, the peak √((1−α)/β). 95 % intervals by bootstrap over trials.";
+     γ is the throughput of one worker, α the contention, β the coherency, the peak √((1−α)/β). 95 % intervals by bootstrap over trials. \
+     Numbers of workers are measured one after the other: a drift of the host lies between the points.";
 
 /// One curve, every cell as it is shown.
 pub(super) struct Words {
@@ -43,7 +44,7 @@ pub(super) fn words(curve: &ScalingCurve) -> Words {
         model.map_or_else(|| ABSENT.into(), |model| coefficient(pick(model), unit))
     };
     let points = curve.points.iter().map(|point| format!("{}: {}", point.workers, with_unit(point.value, &curve.unit)));
-    let last = curve.points.last().and_then(|point| Some((point.speedup?, point.speedup_ci)));
+    let last = curve.points.last().filter(|point| point.workers > 1).and_then(|point| Some((point.speedup?, point.speedup_ci)));
     Words {
         points: points.collect::<Vec<_>>().join(", "),
         speedup: last.map_or_else(|| ABSENT.into(), |(ratio, ci)| format!("{}{}", Ratio(ratio), ci.map_or_else(String::new, spaced))),
@@ -58,7 +59,7 @@ pub(super) fn words(curve: &ScalingCurve) -> Words {
         fit: match model.map(|model| (model.r_squared, model.residual_max)) {
             None => ABSENT.into(),
             Some((None, _)) => "not judged, no point is left over".into(),
-            Some((Some(r_squared), residual)) => format!("R² {r_squared:.4}, off by {} at most", Share(residual)),
+            Some((Some(r_squared), residual)) => format!("R² {r_squared:.4}, within {}", Share(residual)),
         },
     }
 }

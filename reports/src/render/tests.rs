@@ -112,6 +112,8 @@ fn a_section_on_workers_stands_in_every_form_for_people() {
     );
     let page = super::html::page(&[scaling::result()]);
     assert!(page.contains("class=\"scaling\"") && page.contains("Peak at") && page.contains("extrapolated"));
+    let alone = terminal::render(&scaling::results_of(&[1]), false, 120).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(alone.contains("speed-up -;") && alone.contains("nothing was fitted"), "{alone}");
     assert!(!page.contains("NaN") && !terminal::render(full_result(), false, 120).contains("Scaling"));
     assert_eq!(serde_json::from_str::<RunResult>(&json::to_string(&result)).unwrap(), result);
 }

@@ -73,7 +73,9 @@ pub enum UslError {
 impl fmt::Display for UslError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooFewPoints { distinct } => write!(formatter, "{distinct} different numbers of workers tell no coefficient"),
+            Self::TooFewPoints { distinct } => {
+                write!(formatter, "the different numbers of workers are {distinct}, and a curve needs {POINTS_MIN}")
+            }
             Self::NotPositive => formatter.write_str("a point has no worker or no throughput"),
         }
     }

@@ -9,7 +9,7 @@ pub(super) fn lines(result: &RunResult, paint: &Paint) -> Vec<String> {
     let mut lines = vec![paint.strong(scaling::HEADING)];
     let law = "Universal Scalability Law, X(N) = gamma N / (1 + alpha (N-1) + beta N (N-1)): one worker is gamma, contention alpha, coherency \
                beta; 95% \
-               intervals by bootstrap over trials.";
+               intervals by bootstrap over trials. A drift of the host lies between the points.";
     lines.extend(paint.wrapped(&format!("  {law}"), 2).iter().map(|line| paint.faint(line)));
     for note in &section.notes {
         lines.extend(paint.wrapped(&format!("  note: {}", view::printable(note)), 4));
