@@ -9,7 +9,7 @@ use zokio_bench::subject::serve::{Session, Subject};
 use zokio_bench::subject::tokio::{Tokio, TokioCt};
 use zokio_bench::subject::zokio::Zokio;
 use zokio_bench::workload::Workload;
-use zokio_bench::workload::latency::{Beside, LatencyMode, LatencyWorkload};
+use zokio_bench::workload::latency::{Beside, LatencyMode, LatencyWorkload, Waker, Workers};
 use zokio_report::schema::record::TrialRecord;
 
 const RUNTIMES: [(&str, &dyn Subject); 3] = [("zokio", &Zokio), ("tokio", &Tokio), ("tokio-ct", &TokioCt)];
@@ -22,7 +22,7 @@ fn run(name: &str, subject: &dyn Subject, workload: &LatencyWorkload, users: u32
 }
 
 fn workload(mode: LatencyMode) -> LatencyWorkload {
-    LatencyWorkload { mode, busy_percent: 0, period_ns: 20_000_000, beside: Beside::Poll }
+    LatencyWorkload { mode, busy_percent: 0, workers: Workers::All, from: Waker::Inside, period_ns: 20_000_000, beside: Beside::Poll }
 }
 
 fn quantile_ns(record: &TrialRecord, id: &str, quantile: f64) -> u64 {

@@ -30,6 +30,8 @@ const NEXT_IN_A_ROW_MAX: u32 = 3;
 /// First and longest time between two looks of the sentinel at queues that wait behind a long poll.
 const SENTINEL_FIRST: Duration = Duration::from_micros(500);
 const SENTINEL_LONGEST: Duration = Duration::from_millis(2);
+/// Polls between two looks at the driver and the injector take about so long at most: who is woken from elsewhere waits for as long.
+const LOOK_INTERVAL_NS: u64 = 200_000;
 /// What a poll is taken to cost before any was measured.
 const POLL_NS_FIRST_GUESS: u64 = 1_000;
 /// At most so many tasks are taken from the injector or a peer at once.
@@ -58,6 +60,8 @@ pub(super) struct Worker<'a> {
     /// Parity decides whether pinned tasks or the queue go first.
     turn: u32,
     sentinel_pause: Duration,
+    /// What a long poll of this worker costs: rises at once, falls slowly.
+    slow_poll_ns: u64,
     /// Polls of each worker when this one last looked and something waited there: unchanged means that a long poll is under way.
     pub(super) seen_polls: Vec<u64>,
     /// Where the search for a victim starts.
@@ -101,6 +105,7 @@ pub(crate) fn run(setup: WorkerSetup, started: impl FnOnce(io::Result<()>)) {
                 next_in_a_row: 0,
                 turn: 0,
                 sentinel_pause: SENTINEL_FIRST,
+                slow_poll_ns: POLL_NS_FIRST_GUESS,
                 seen_polls: vec![NOTHING_WAITED; cx.shared.workers.len()],
                 random: 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(index as u64 + 1),
             };
@@ -154,7 +159,9 @@ impl Worker<'_> {
     fn polls_between_looks(&self) -> u64 {
         let interval = u64::from(self.shared().config.event_interval);
         let ready = (self.cx.queue.len() + self.cx.pinned.borrow().len()) as u64;
-        if ready <= 2 * interval { interval.max(ready) } else { interval }
+        let polls = if ready <= 2 * interval { interval.max(ready) } else { interval };
+        // A clock reading after each poll would cost as much as a short one; the length of the last long ones tells nearly as well.
+        polls.min((LOOK_INTERVAL_NS / self.slow_poll_ns).max(1))
     }
 
     fn run_entry(&self, entry: TaskRef) {
@@ -202,13 +209,14 @@ impl Worker<'_> {
     }
 
     /// Keeps a smoothed time per poll, by which thieves weigh this worker's queue.
-    fn note_poll_time(&self, polls: u64, elapsed: Duration) {
+    fn note_poll_time(&mut self, polls: u64, elapsed: Duration) {
         if polls == 0 {
             return;
         }
         let counters = &self.shared().workers[self.cx.index].counters;
         let sample = (elapsed.as_nanos() as u64 / polls).clamp(1, 1_000_000_000);
         counters.poll_ns.set((3 * counters.poll_ns.get() + sample) / 4);
+        self.slow_poll_ns = sample.max(self.slow_poll_ns - self.slow_poll_ns / 64);
     }
 
     /// Submits and reaps without waiting, then timers, inbox and injector; true when that made something ready.
