@@ -5,11 +5,12 @@ mod support;
 
 use support::{alone, sleep_trial};
 use zokio_bench::measure::tally;
+use zokio_bench::subject::ceiling::Ceiling;
 use zokio_bench::subject::serve::{Session, Subject};
 use zokio_bench::subject::tokio::{Tokio, TokioCt};
 use zokio_bench::subject::zokio::Zokio;
 use zokio_bench::workload::Workload;
-use zokio_bench::workload::latency::{Beside, LatencyMode, LatencyWorkload};
+use zokio_bench::workload::latency::{Beside, LatencyMode, LatencyWorkload, Waker, Workers};
 use zokio_report::schema::record::TrialRecord;
 
 const RUNTIMES: [(&str, &dyn Subject); 3] = [("zokio", &Zokio), ("tokio", &Tokio), ("tokio-ct", &TokioCt)];
@@ -22,7 +23,7 @@ fn run(name: &str, subject: &dyn Subject, workload: &LatencyWorkload, users: u32
 }
 
 fn workload(mode: LatencyMode) -> LatencyWorkload {
-    LatencyWorkload { mode, busy_percent: 0, period_ns: 20_000_000, beside: Beside::Poll }
+    LatencyWorkload { mode, busy_percent: 0, workers: Workers::All, from: Waker::Inside, period_ns: 20_000_000, beside: Beside::Poll }
 }
 
 fn quantile_ns(record: &TrialRecord, id: &str, quantile: f64) -> u64 {
@@ -70,4 +71,33 @@ fn long_polls_are_waited_for_by_those_who_share_their_worker() {
     // One worker a runtime, so that the woken task cannot be anywhere else.
     let record = run("tokio-ct", &TokioCt, &workload(LatencyMode::Fairness), 32);
     assert!(quantile_ns(&record, "wake_latency", 0.5) > 100_000, "the polls of 1 ms are not there");
+}
+
+#[test]
+fn a_thread_outside_wakes_each_task_as_often_as_it_says() {
+    let _alone = alone();
+    let subjects = RUNTIMES.into_iter().chain([("ceiling", &Ceiling as &dyn Subject)]);
+    for (name, subject) in subjects {
+        for (mode, busy_percent) in [(LatencyMode::Wake, 0), (LatencyMode::Wake, 50), (LatencyMode::Fairness, 0)] {
+            let outside = LatencyWorkload { busy_percent, from: Waker::Outside, beside: Beside::Pair, ..workload(mode) };
+            let record = run(name, subject, &outside, 8);
+            let (made, taken) = (record.counters["wakes_made"], record.counters["wakes_taken"]);
+            assert!(record.work.ok > 0 && record.work.errors.is_empty(), "{name} {mode:?}: {:?}", record.work);
+            assert!(made == taken && taken >= record.work.ok, "{name} {mode:?}: {made} wakes, {taken} taken, {} counted", record.work.ok);
+            assert_eq!(record.work.in_flight_at_end, 0, "{name} {mode:?}");
+        }
+    }
+}
+
+#[test]
+fn a_worker_with_long_polls_looks_outside_between_them() {
+    let _alone = alone();
+    let mut trial = sleep_trial("zokio", 1, 64);
+    trial.workload = Workload::Latency(LatencyWorkload { from: Waker::Outside, ..workload(LatencyMode::Fairness) });
+    trial.cpus = vec![zokio_bench::measure::cpu::thread_cpus()[0]];
+    trial.phases.measure_ms = 400;
+    let record = std::thread::spawn(move || Zokio.run(&trial, &Session::detached()).expect("a record")).join().expect("no panic");
+    let median = quantile_ns(&record, "wake_latency", 0.5);
+    // An event interval of such polls takes 61 ms, of CPU time.
+    assert!(median < 30_000_000, "woken tasks waited for {median} ns");
 }

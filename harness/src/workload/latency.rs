@@ -6,6 +6,8 @@
 //! | `spawn` | a task spawns another | from the call of spawn to the first poll |
 //! | `timer` | a sleep to a deadline | from the deadline to the poll |
 //! | `fairness` | as `wake`, beside a task that takes all it gets | as `wake` |
+//!
+//! `wake` and `fairness` also come from outside: a thread that is none of the runtime's wakes tasks on a schedule of its own.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +16,14 @@ use serde::{Deserialize, Serialize};
 pub struct LatencyWorkload {
     /// What is timed.
     pub mode: LatencyMode,
-    /// Share of each worker's time that other tasks take, in per cent: `wake` and `spawn`.
+    /// Share of each worker's time that is taken, in per cent, by other tasks (`wake` and `spawn`) or by the woken ones (from outside).
     pub busy_percent: u32,
+    /// `wake` and `spawn` from inside: how many CPUs the runtime has.
+    #[serde(default)]
+    pub workers: Workers,
+    /// `wake` and `fairness`: who wakes.
+    #[serde(default)]
+    pub from: Waker,
     /// `timer`: each user's deadlines are so far apart, and those of all users spread evenly over it, in nanoseconds.
     pub period_ns: u64,
     /// `fairness`: what takes all it gets.
@@ -34,6 +42,29 @@ pub enum LatencyMode {
     Timer,
     /// Wake to poll, beside a task that takes all it gets.
     Fairness,
+}
+
+/// How many CPUs the runtime has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Workers {
+    /// Every CPU of the trial, a worker each.
+    #[default]
+    All,
+    /// The first CPU of the trial, and one worker: whoever waits there waits for its neighbours, on every runtime alike.
+    One,
+}
+
+/// Who wakes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Waker {
+    /// Another task of the runtime.
+    #[default]
+    Inside,
+    /// A thread that is none of the runtime's. With CPUs of its own the trial gives the first one to the runtime, which has one worker, and
+    /// the last one to the thread, which then spins from wake to wake; with free placement the thread sleeps, and the kernel chooses.
+    Outside,
 }
 
 /// A neighbour that never waits; each worker gets one.

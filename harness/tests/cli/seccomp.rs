@@ -72,3 +72,56 @@ fn a_run_goes_on_without_io_uring_and_says_so() {
         assert_eq!(explained, !subject.starts_with("tokio"), "{subject}: {}", row["driver_reason"]);
     }
 }
+
+/// Checks of a row that tell about the work itself, not about how busy the machine was.
+const OF_THE_WORK: [&str; 5] = ["finite", "work-done", "errors", "connections", "workers-observed"];
+
+#[test]
+fn every_built_in_suite_runs_without_io_uring() {
+    let (mut worked, mut idle) = (0, Vec::new());
+    for suite in zokio_bench::scenario::builtin_names() {
+        let tale = Tale::new();
+        let arguments = ["run", suite, "--subject", "zokio", "--quick", "--trials", "1", "--out", "out"];
+        let outcome = Outcome::of(without_io_uring(&mut tale.command(&arguments)).output().expect("zokio-bench starts"));
+        let result = tale.result("out");
+        let cases = result["cases"].as_array().expect("cases");
+        let rows: Vec<_> = cases.iter().map(|case| (&case["id"], row_of(case))).collect();
+        assert!(!rows.is_empty(), "{suite}: {}", outcome.stderr);
+        for (id, row) in rows {
+            let validity = &row["validity"];
+            if validity["state"] == "skipped" {
+                // What zokio does not do at all, it does not do on any driver.
+                let reason = validity["reason"].as_str().unwrap_or_default();
+                assert!(reason.contains("unsupported"), "{suite} {id}: {reason}");
+                continue;
+            }
+            let work = &row["work"];
+            let ok = work["ok"].as_u64().expect("a count");
+            // On a busy machine the first round of a case may not end within its window; it then counts as under way, not as wrong.
+            let is_under_way = work["attempted"] == 0 && work["in_flight_at_end"].as_u64().is_some();
+            assert!(ok > 0 || is_under_way, "{suite} {id}: {work} {validity}");
+            assert_eq!(work["errors"].as_object().map(serde_json::Map::len), Some(0), "{suite} {id}: {work}");
+            if ok > 0 {
+                worked += 1;
+            } else {
+                idle.push(format!("{suite} {id}"));
+            }
+            for check in validity["checks"].as_array().into_iter().flatten() {
+                let is_wrong = ok > 0 && check["state"] == "invalid" && OF_THE_WORK.iter().any(|known| check["id"] == *known);
+                assert!(!is_wrong, "{suite} {id}: {check}");
+            }
+            // A library that is measured alone has no driver.
+            if row["driver"] != "none" {
+                assert_eq!(row["driver"], "epoll", "{suite} {id}");
+                let reason = row["driver_reason"].as_str().unwrap_or_default();
+                assert!(reason.contains("EPERM"), "{suite} {id}: {reason:?}");
+            }
+        }
+    }
+    assert!(worked > 4 * idle.len(), "{worked} cases had a result, and these had none: {idle:?}");
+}
+
+/// The only row of a case.
+fn row_of(case: &serde_json::Value) -> &serde_json::Value {
+    &case["subjects"][0]
+}

@@ -12,6 +12,7 @@
 //! A task that waits for I/O is woken on the worker whose driver did the operation, so it stays with its connection; it moves only when
 //! another worker is idle and the work that waits costs more than the move. `README.md` beside this file has the protocol.
 
+mod alarm;
 pub(crate) mod context;
 mod idle;
 mod ready;

@@ -26,8 +26,10 @@ use crate::task::raw::{self, Ran, TaskRef};
 /// How often the slot for the next task is served in a row before the queue gets its turn; more would starve the queue.
 const NEXT_IN_A_ROW_MAX: u32 = 3;
 /// First and longest time between two looks of the sentinel at queues that wait behind a long poll.
-const SENTINEL_FIRST: Duration = Duration::from_micros(500);
-const SENTINEL_LONGEST: Duration = Duration::from_millis(2);
+pub(super) const SENTINEL_FIRST: Duration = Duration::from_micros(500);
+pub(super) const SENTINEL_LONGEST: Duration = Duration::from_millis(2);
+/// Polls between two looks at the driver and the injector take about so long at most: who is woken from elsewhere waits for as long.
+const LOOK_INTERVAL_NS: u64 = 200_000;
 /// What a poll is taken to cost before any was measured.
 const POLL_NS_FIRST_GUESS: u64 = 1_000;
 /// At most so many tasks are taken from the injector or a peer at once.
@@ -48,12 +50,16 @@ pub(crate) struct WorkerSetup {
 pub(super) struct Worker<'a> {
     pub(super) cx: &'a WorkerContext,
     driver: &'a RefCell<Driver>,
-    wakers: Vec<Waker>,
+    pub(super) wakers: Vec<Waker>,
     /// This worker is counted among the searching ones.
     pub(super) searching: bool,
     /// How often the next-task slot was served in a row.
     next_in_a_row: u32,
-    sentinel_pause: Duration,
+    pub(super) sentinel_pause: Duration,
+    /// Timed waits are ended so much before their deadline.
+    pub(super) early: Duration,
+    /// What a long poll of this worker costs: rises at once, falls slowly.
+    slow_poll_ns: u64,
     /// Polls of each worker when this one last looked and something waited there: unchanged means that a long poll is under way.
     pub(super) seen_polls: Vec<u64>,
     /// Where the search for a victim starts.
@@ -95,6 +101,8 @@ pub(crate) fn run(setup: WorkerSetup, started: impl FnOnce(io::Result<()>)) {
                 searching: false,
                 next_in_a_row: 0,
                 sentinel_pause: SENTINEL_FIRST,
+                early: Duration::ZERO,
+                slow_poll_ns: POLL_NS_FIRST_GUESS,
                 seen_polls: vec![NOTHING_WAITED; cx.shared.workers.len()],
                 random: 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(index as u64 + 1),
             };
@@ -148,7 +156,9 @@ impl Worker<'_> {
     fn polls_between_looks(&self) -> u64 {
         let interval = u64::from(self.shared().config.event_interval);
         let ready = self.cx.ready.len() as u64;
-        interval.max(if ready <= 2 * interval { ready } else { self.cx.ready.warm_len() as u64 })
+        let polls = interval.max(if ready <= 2 * interval { ready } else { self.cx.ready.warm_len() as u64 });
+        // A clock reading after each poll would cost as much as a short one; the length of the last long ones tells nearly as well.
+        polls.min((LOOK_INTERVAL_NS / self.slow_poll_ns).max(1))
     }
 
     fn run_entry(&self, entry: TaskRef) {
@@ -183,13 +193,14 @@ impl Worker<'_> {
     }
 
     /// Keeps a smoothed time per poll, by which thieves weigh this worker's queue.
-    fn note_poll_time(&self, polls: u64, elapsed: Duration) {
+    fn note_poll_time(&mut self, polls: u64, elapsed: Duration) {
         if polls == 0 {
             return;
         }
         let counters = &self.shared().workers[self.cx.index].counters;
         let sample = (elapsed.as_nanos() as u64 / polls).clamp(1, 1_000_000_000);
         counters.poll_ns.set((3 * counters.poll_ns.get() + sample) / 4);
+        self.slow_poll_ns = sample.max(self.slow_poll_ns - self.slow_poll_ns / 64);
     }
 
     /// Submits and reaps without waiting, then timers, inbox and injector; true when that made something ready.
@@ -212,7 +223,7 @@ impl Worker<'_> {
         driver.needs_turn() || (driver.report().kind != DriverKind::IoUring && driver.in_flight() > 0)
     }
 
-    fn turn_driver(&mut self, wait: Wait) {
+    pub(super) fn turn_driver(&mut self, wait: Wait) {
         if let Err(error) = self.driver.borrow_mut().turn(wait, &mut self.wakers) {
             // The driver retries what can be retried; what is left is a bug or a kernel that took its promise back.
             panic!("the I/O driver of worker {} failed: {error}", self.cx.index);
@@ -263,28 +274,6 @@ impl Worker<'_> {
         }
         if self.wake_all() {
             self.settle();
-        }
-    }
-
-    fn block(&mut self) {
-        let own = &self.shared().workers[self.cx.index];
-        own.counters.parks.add(1);
-        let is_sentinel = self.shared().idle.become_sentinel();
-        let timer = own.timers.before_sleep();
-        let pause = is_sentinel.then_some(self.sentinel_pause);
-        let wait = match (timer.map(|deadline| deadline.saturating_duration_since(Instant::now())), pause) {
-            (Some(timer), Some(pause)) => Wait::For(timer.min(pause)),
-            (Some(only), None) | (None, Some(only)) => Wait::For(only),
-            (None, None) => Wait::Forever,
-        };
-        self.turn_driver(wait);
-        self.shared().workers[self.cx.index].timers.after_sleep();
-        if is_sentinel {
-            self.shared().idle.retire_sentinel();
-            let found = self.wakers.is_empty() && self.steal_from_peers(true);
-            self.sentinel_pause = if found { SENTINEL_FIRST } else { (2 * self.sentinel_pause).min(SENTINEL_LONGEST) };
-        } else {
-            self.sentinel_pause = SENTINEL_FIRST;
         }
     }
 

@@ -31,6 +31,12 @@ impl HandOverCell {
         }
     }
 
+    /// Whether the receiver waits for a value that is not there yet.
+    pub fn is_waited_for(&self) -> bool {
+        let slot = self.lock();
+        slot.value.is_none() && slot.waiting.is_some()
+    }
+
     /// Waits for a value and takes it out.
     pub fn take(&self) -> impl Future<Output = u64> + Send + '_ {
         std::future::poll_fn(|context| {

@@ -9,41 +9,41 @@ use zokio_report::schema::record::TrialRecord;
 use super::cell::HandOverCell;
 use super::stack::{Fleet, Stack};
 use super::tasks::{Tasks, unbound};
-use super::users;
-use crate::measure::recorder;
+use super::{users, wakes_outside};
 use crate::measure::stamp::now_ns;
 use crate::measure::tally::Ledger;
+use crate::measure::{cpu, recorder};
+use crate::subject::not_pinned;
 use crate::subject::protocol::Trial;
 use crate::subject::serve::Session;
-use crate::workload::latency::{Beside, LatencyMode, LatencyWorkload};
+use crate::workload::latency::{Beside, LatencyMode, LatencyWorkload, Waker, Workers};
 
-/// One period of a busy neighbour.
+/// One period of all busy neighbours of a worker.
 const PERIOD_NS: u64 = 2_000_000;
 /// CPU time that a busy neighbour takes in one poll.
 const SLICE_NS: u64 = 20_000;
+/// So many busy neighbours share the load of a worker, one after the other through the period. One alone would be a coin: with two workers
+/// and two such tasks, which worker they end on decides a whole trial.
+const NEIGHBOURS: u32 = 8;
 /// CPU time of one poll of [`Beside::Poll`].
-const LONG_POLL_NS: u64 = 1_000_000;
+pub(crate) const LONG_POLL_NS: u64 = 1_000_000;
 
-/// Runs the trial on a fleet of workers.
+/// Runs the trial on the fleet that `start` makes.
 ///
 /// # Errors
 /// A [`Failure`] of the set-up.
 pub fn run<S: Stack, F: Fleet>(
-    fleet: F,
+    start: impl FnOnce(&Trial) -> Result<F, Failure>,
     control: &Arc<Ledger>,
     trial: &Trial,
     workload: &LatencyWorkload,
     session: &Session,
 ) -> Result<TrialRecord, Failure> {
-    for worker in 0..fleet.workers() {
-        let control = Arc::clone(control);
-        match (workload.mode, workload.beside) {
-            (LatencyMode::Timer, _) => {}
-            (LatencyMode::Fairness, Beside::Poll) => fleet.spawn_on(worker, unbound::<S>(long_polls::<S>(control))),
-            (LatencyMode::Fairness, Beside::Pair) => fleet.spawn_on(worker, unbound::<S>(pair::<S>(control))),
-            _ if workload.busy_percent == 0 => {}
-            _ => fleet.spawn_on(worker, unbound::<S>(busy::<S>(control, workload.busy_percent))),
-        }
+    let is_alone = workload.workers == Workers::One || workload.from == Waker::Outside;
+    let fleet = if is_alone { start_on_one_cpu(start, trial)? } else { start(trial)? };
+    spawn_neighbours::<S, F>(&fleet, control, workload);
+    if workload.from == Waker::Outside {
+        return wakes_outside::run::<S, F>(fleet, control, trial, workload, session);
     }
     let users = u64::from(users::count(trial));
     users::run(fleet, control, trial, session, |number| {
@@ -59,6 +59,36 @@ pub fn run<S: Stack, F: Fleet>(
             control.user_done();
         })
     })
+}
+
+/// A fleet of one worker on the trial's first CPU; this thread goes to the last one. With free placement nothing is confined.
+fn start_on_one_cpu<F>(start: impl FnOnce(&Trial) -> Result<F, Failure>, trial: &Trial) -> Result<F, Failure> {
+    let (Some(&first), Some(&last)) = (trial.cpus.first(), trial.cpus.last()) else { return start(trial) };
+    let narrowed = Trial { cpus: vec![first], ..trial.clone() };
+    let pin = |cpu| cpu::pin_thread(cpu).map_err(|error| not_pinned(cpu, &error));
+    // A runtime that does not pin its threads gets them where the thread that starts it may run.
+    pin(first)?;
+    let fleet = start(&narrowed)?;
+    pin(last)?;
+    Ok(fleet)
+}
+
+fn spawn_neighbours<S: Stack, F: Fleet>(fleet: &F, control: &Arc<Ledger>, workload: &LatencyWorkload) {
+    for worker in 0..fleet.workers() {
+        let control = || Arc::clone(control);
+        match (workload.mode, workload.beside) {
+            (LatencyMode::Timer, _) => {}
+            (LatencyMode::Fairness, Beside::Poll) => fleet.spawn_on(worker, unbound::<S>(long_polls::<S>(control()))),
+            (LatencyMode::Fairness, Beside::Pair) => fleet.spawn_on(worker, unbound::<S>(pair::<S>(control()))),
+            // From outside the woken tasks are the load.
+            _ if workload.busy_percent == 0 || workload.from == Waker::Outside => {}
+            _ => {
+                for number in 0..NEIGHBOURS {
+                    fleet.spawn_on(worker, unbound::<S>(busy::<S>(control(), number, workload.busy_percent)));
+                }
+            }
+        }
+    }
 }
 
 /// The two cells of two tasks that wake each other.
@@ -89,10 +119,10 @@ async fn wakes<T: Tasks>(control: &Arc<Ledger>) {
 }
 
 /// A stamp that no clock gives: the other side has ended.
-const LAST: u64 = u64::MAX;
+pub(crate) const LAST: u64 = u64::MAX;
 
 /// Writes down one wait that began at `stamp` and ended now.
-fn waited(control: &Arc<Ledger>, stamp: u64) {
+pub(super) fn waited(control: &Arc<Ledger>, stamp: u64) {
     let waited_ns = now_ns().saturating_sub(stamp);
     recorder::with(control, |recorder| recorder.success(waited_ns, 0));
 }
@@ -126,11 +156,13 @@ async fn sleeps<S: Stack>(control: &Arc<Ledger>, period_ns: u64, number: u64, us
     }
 }
 
-/// Takes a share of its worker, a slice at a time.
-async fn busy<S: Stack>(control: Arc<Ledger>, percent: u32) {
+/// Takes its part of the neighbours' share of a worker, a slice at a time, when its turn in the period comes.
+async fn busy<S: Stack>(control: Arc<Ledger>, number: u32, percent: u32) {
     control.gate().wait().await;
-    let busy_ns = PERIOD_NS * u64::from(percent) / 100;
-    let mut period = now_ns();
+    let busy_ns = PERIOD_NS * u64::from(percent) / u64::from(100 * NEIGHBOURS);
+    let offset_ns = PERIOD_NS * u64::from(number) / u64::from(NEIGHBOURS);
+    let mut period = now_ns() + offset_ns;
+    S::sleep(Duration::from_nanos(offset_ns)).await;
     while !control.is_draining() {
         let mut taken = 0;
         while taken < busy_ns {
@@ -176,7 +208,7 @@ async fn pair<T: Tasks>(control: Arc<Ledger>) {
 }
 
 /// Keeps the CPU for so long; how long it was.
-fn burn(ns: u64) -> u64 {
+pub(crate) fn burn(ns: u64) -> u64 {
     let start = now_ns();
     loop {
         let taken = now_ns() - start;

@@ -32,6 +32,7 @@ pub mod stream;
 pub mod tasks;
 pub mod turns;
 pub mod users;
+pub mod wakes_outside;
 
 /// Why a runtime does not run `stealing` in the mode `queue`.
 pub const NO_QUEUE: &str = "a queue is measured without a runtime: use the subject `crossbeam-deque`, or the mode `skew`";

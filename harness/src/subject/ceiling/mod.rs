@@ -23,6 +23,8 @@
 //! | `ping-pong`: `oneshot` | `local-executor` | as `spawn-inside`; one cell for both oneshots of a pair |
 //! | `stealing`: `queue`, `skew` | `one-cas`, `static-split` | one compare-and-swap an item; each thread has its share from the start |
 //! | `polling` | `bare-loop` | the same futures, polled by a thread |
+//! | `latency`, woken from outside | `futex` | a thread that sleeps, and one that wakes it |
+//! | the same beside a busy neighbour | `in-turn` | one thread, which looks for wakes after each piece of other work |
 //! | `sleep` | `nanosleep` | a heap of deadlines and the system's own sleep |
 //! | `atomics` | `bare-threads` | the instructions themselves |
 //! | `memory` | `free-list` | a list of free blocks per thread and size class ([`super::allocators`]) |
@@ -57,6 +59,7 @@ pub mod sockets;
 pub mod stream;
 mod tasks;
 pub mod traffic;
+mod wake;
 
 use std::sync::Arc;
 
@@ -77,7 +80,7 @@ impl Subject for Ceiling {
             name: "ceiling".into(),
             version: env!("CARGO_PKG_VERSION").into(),
             build: super::build_info(),
-            workloads: ["tcp", "http", "scheduling", "stealing", "polling", "atomics", "memory", "pool", "file", "sleep"]
+            workloads: ["tcp", "http", "scheduling", "stealing", "polling", "latency", "atomics", "memory", "pool", "file", "sleep"]
                 .map(String::from)
                 .to_vec(),
         }

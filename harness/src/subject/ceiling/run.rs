@@ -12,7 +12,7 @@ use super::counter::OneCas;
 use super::ring_loop::{Assignment, RingLoop};
 use super::sockets::BLOCKING_BYTES_MAX;
 use super::traffic::{TcpTraffic, Traffic};
-use super::{atomics, crr, epoll, file, http, ring, ring_crr, rr, skew, sleep, stream, tasks};
+use super::{atomics, crr, epoll, file, http, ring, ring_crr, rr, skew, sleep, stream, tasks, wake};
 use crate::measure::tally::Ledger;
 use crate::subject::body::coordinate;
 use crate::subject::body::drive;
@@ -105,7 +105,7 @@ pub fn run(trial: &Trial, session: &Session, control: &Arc<Ledger>) -> Result<Tr
 pub fn run_unless(refusal: Option<String>, trial: &Trial, session: &Session, control: &Arc<Ledger>) -> Result<TrialRecord, Failure> {
     match &trial.workload {
         Workload::Tcp(workload) => run_tcp(refusal, trial, session, control, workload),
-        Workload::Latency(_) => Err(drive::unsupported("waiting times are a runtime's: there is none here")),
+        Workload::Latency(workload) => wake::run(trial, session, control, workload),
         Workload::Scheduling(workload) => tasks::run_scheduling(trial, session, control, workload),
         Workload::Stealing(workload) => match workload.mode {
             StealingMode::Queue => queue::run::<OneCas>(trial, session, control, workload, threads::report("one-cas", trial)),

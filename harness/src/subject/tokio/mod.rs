@@ -49,7 +49,7 @@ impl Tokio {
     /// # Errors
     /// A [`Failure`] of the set-up.
     pub fn run_with(trial: &Trial, session: &Session, control: &Arc<Ledger>) -> Result<TrialRecord, Failure> {
-        run(|| MultiThread::start(trial, control), control, trial, session)
+        run(|trial| MultiThread::start(trial, control), control, trial, session)
     }
 }
 
@@ -59,7 +59,7 @@ impl TokioCt {
     /// # Errors
     /// A [`Failure`] of the set-up.
     pub fn run_with(trial: &Trial, session: &Session, control: &Arc<Ledger>) -> Result<TrialRecord, Failure> {
-        run(|| CurrentThreads::start(trial, control), control, trial, session)
+        run(|trial| CurrentThreads::start(trial, control), control, trial, session)
     }
 }
 
@@ -89,27 +89,27 @@ fn describe(name: &str) -> SubjectDescription {
 }
 
 fn run<F: Outside<TokioStack>>(
-    fleet: impl FnOnce() -> Result<F, Failure>,
+    start: impl FnOnce(&Trial) -> Result<F, Failure>,
     control: &Arc<Ledger>,
     trial: &Trial,
     session: &Session,
 ) -> Result<TrialRecord, Failure> {
     match &trial.workload {
-        Workload::Tcp(workload) => drive::run_tcp::<TokioStack, F>(fleet()?, control, trial, workload, session),
-        Workload::Latency(workload) => latency::run::<TokioStack, F>(fleet()?, control, trial, workload, session),
-        Workload::Scheduling(workload) => scheduling::run::<TokioStack, F>(fleet()?, control, trial, workload, session),
+        Workload::Tcp(workload) => drive::run_tcp::<TokioStack, F>(start(trial)?, control, trial, workload, session),
+        Workload::Latency(workload) => latency::run::<TokioStack, F>(start, control, trial, workload, session),
+        Workload::Scheduling(workload) => scheduling::run::<TokioStack, F>(start(trial)?, control, trial, workload, session),
         Workload::Stealing(workload) if workload.mode == StealingMode::Skew => {
-            skew::run::<TokioStack, F>(fleet()?, control, trial, workload, session)
+            skew::run::<TokioStack, F>(start(trial)?, control, trial, workload, session)
         }
         Workload::Stealing(_) => Err(drive::unsupported(NO_QUEUE)),
-        Workload::Polling(workload) => polling::run::<TokioStack, F>(fleet()?, control, trial, workload, session),
-        Workload::Http(workload) => http::run::<TokioStack, F>(fleet()?, control, trial, workload, session),
+        Workload::Polling(workload) => polling::run::<TokioStack, F>(start(trial)?, control, trial, workload, session),
+        Workload::Http(workload) => http::run::<TokioStack, F>(start(trial)?, control, trial, workload, session),
         #[cfg(target_os = "linux")]
-        Workload::File(workload) => file::run::<TokioStack, F>(fleet, control, trial, workload, session),
+        Workload::File(workload) => file::run::<TokioStack, F>(|| start(trial), control, trial, workload, session),
         #[cfg(not(target_os = "linux"))]
         Workload::File(_) => Err(drive::unsupported(NO_FILES)),
-        Workload::Sleep(workload) => sleep::run::<TokioStack, F>(fleet()?, control, trial, workload, session),
-        Workload::Atomics(workload) => atomics::run::<TokioStack, F>(fleet()?, control, trial, workload, session),
+        Workload::Sleep(workload) => sleep::run::<TokioStack, F>(start(trial)?, control, trial, workload, session),
+        Workload::Atomics(workload) => atomics::run::<TokioStack, F>(start(trial)?, control, trial, workload, session),
         Workload::Memory(_) => Err(drive::unsupported("tokio has no allocator of its own")),
         Workload::Pool(_) => Err(drive::unsupported("tokio has no pool of its own")),
         Workload::Custom(_) => Err(drive::unsupported(application::ONLY_CUSTOM)),

@@ -49,7 +49,9 @@ impl Zokio {
             }
             Workload::Stealing(_) => Err(drive::unsupported(NO_QUEUE)),
             Workload::Polling(workload) => polling::run::<ZokioStack, _>(fleet()?, control, trial, workload, session),
-            Workload::Latency(workload) => latency::run::<ZokioStack, _>(fleet()?, control, trial, workload, session),
+            Workload::Latency(workload) => {
+                latency::run::<ZokioStack, _>(|trial| Workers::start(trial, control), control, trial, workload, session)
+            }
             Workload::Atomics(workload) => atomics::run::<ZokioStack, _>(fleet()?, control, trial, workload, session),
             // A library of its own, measured without the runtime.
             Workload::Pool(workload) => pool::run(trial, session, control, workload),
