@@ -16,10 +16,10 @@ use zokio_report::schema::record::TrialRecord;
 use self::fleet::Workers;
 use self::stack::ZokioStack;
 use crate::measure::tally::Ledger;
-use crate::subject::application;
 use crate::subject::body::{NO_QUEUE, atomics, drive, http, latency, polling, scheduling, skew, sleep};
 use crate::subject::protocol::{SubjectDescription, Trial};
 use crate::subject::serve::{Session, Subject};
+use crate::subject::{allocators, application};
 use crate::workload::Workload;
 use crate::workload::stealing::StealingMode;
 
@@ -45,11 +45,9 @@ impl Zokio {
             Workload::Polling(workload) => polling::run::<ZokioStack, _>(fleet()?, control, trial, workload, session),
             Workload::Latency(workload) => latency::run::<ZokioStack, _>(fleet()?, control, trial, workload, session),
             Workload::Atomics(workload) => atomics::run::<ZokioStack, _>(fleet()?, control, trial, workload, session),
-            // A library of its own, measured without the runtime.
+            // Libraries of their own, measured without the runtime.
             Workload::Pool(workload) => pool::run(trial, session, control, workload),
-            Workload::Memory(_) => {
-                Err(drive::unsupported("zokio has slabs for its tasks and pools for objects and buffers, but no allocator"))
-            }
+            Workload::Memory(workload) => allocators::run_zokio(trial, session, control, workload),
             Workload::Sleep(workload) => sleep::run::<ZokioStack, _>(fleet()?, control, trial, workload, session),
             Workload::Custom(_) => Err(drive::unsupported(application::ONLY_CUSTOM)),
         }
@@ -58,8 +56,9 @@ impl Zokio {
 
 impl Subject for Zokio {
     fn describe(&self) -> SubjectDescription {
-        let workloads =
-            ["tcp", "http", "scheduling", "stealing", "polling", "latency", "atomics", "pool", "sleep"].map(String::from).to_vec();
+        let workloads = ["tcp", "http", "scheduling", "stealing", "polling", "latency", "atomics", "memory", "pool", "sleep"]
+            .map(String::from)
+            .to_vec();
         let version = env!("CARGO_PKG_VERSION").to_owned();
         SubjectDescription { name: "zokio".into(), version, build: super::build_info(), workloads }
     }
