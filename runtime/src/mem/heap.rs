@@ -144,8 +144,10 @@ impl Drop for HeapBlock {
         let node = self.pointer.cast();
         // SAFETY: the block is out, so its chunk is there (H2).
         let shared = unsafe { chunk_of(self.pointer).as_ref() }.shared;
+        // SAFETY: the block is out, so its home is there (H2).
+        let home = unsafe { &shared.as_ref().home };
         // SAFETY: the block is ours and goes home (H1).
-        if unsafe { shared.as_ref().home.give(node, node, 1) } {
+        if unsafe { home.give(node, node, 1) } {
             // SAFETY: it was the last one of a heap that is gone (H2).
             unsafe { release(shared) };
         }
@@ -246,8 +248,10 @@ impl Heap {
         let (Some(shared), Some(first), Some(last)) = (NonNull::new(shared.cast_mut()), NonNull::new(first), NonNull::new(last)) else {
             return;
         };
-        // SAFETY: the blocks are out, so their home is there (H2); the chain is this heap's, and given away here (H1).
-        if unsafe { shared.as_ref().home.give(first, last, count) } {
+        // SAFETY: the blocks are out, so their home is there (H2).
+        let home = unsafe { &shared.as_ref().home };
+        // SAFETY: the chain is this heap's, and given away here (H1).
+        if unsafe { home.give(first, last, count) } {
             // SAFETY: they were the last ones of a heap that is gone (H2).
             unsafe { release(shared) };
         }
@@ -306,8 +310,7 @@ impl Heap {
         const { assert!(size_of::<ChunkHeader>() <= HEADER_BYTES) };
         // SAFETY: fresh memory, large enough and aligned.
         unsafe { chunk.cast().write(ChunkHeader { shared: self.shared, class }) };
-        // SAFETY: the list is the heap's alone (H3), and no other reference to it is about.
-        unsafe { (*self.shared.as_ref().chunks.get()).push(chunk) };
+        self.chunks().push(chunk);
         let count = (CHUNK_BYTES - HEADER_BYTES) / class::bytes(class);
         let slot = &mut self.classes[class];
         slot.bump = chunk.as_ptr().wrapping_add(HEADER_BYTES);
@@ -315,10 +318,16 @@ impl Heap {
         Some(())
     }
 
+    fn chunks(&mut self) -> &mut Vec<NonNull<u8>> {
+        // SAFETY: `shared` lives as long as the heap (H2).
+        let chunks = unsafe { self.shared.as_ref() }.chunks.get();
+        // SAFETY: the list is the heap's alone (H3), which is borrowed as long as the result.
+        unsafe { &mut *chunks }
+    }
+
     /// Blocks that were handed out and have not come back, those on their way included.
-    fn live(&self) -> usize {
-        // SAFETY: as in `grow`.
-        let chunks = unsafe { &*self.shared.as_ref().chunks.get() };
+    fn live(&mut self) -> usize {
+        let chunks = self.chunks().clone();
         let cut = chunks.iter().map(|chunk| {
             // SAFETY: written by `grow`.
             let class = unsafe { chunk.cast::<ChunkHeader>().as_ref() }.class;
