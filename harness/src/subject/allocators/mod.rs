@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `system` | the one of this process, as every `Box` uses it: the C library's |
 //! | `mimalloc` | mimalloc, called directly through its `GlobalAlloc`; with the feature `mimalloc` |
-//! | `zokio` | its [`Heap`](zokio::mem::Heap): a heap per thread, blocks freed elsewhere come home |
+//! | `zokio` | its [`Heap`]: a heap per thread, blocks freed elsewhere come home |
 //! | `ceiling` | [`source::FreeList`]: a list of free blocks per thread and size class, by hand |
 //!
 //! All run the same rounds ([`user`]) over blocks that carry their own witness ([`block`]).
