@@ -13,6 +13,7 @@ use zokio_bench::subject::allocators::System;
 use zokio_bench::subject::ceiling;
 use zokio_bench::subject::protocol::Trial;
 use zokio_bench::subject::serve::Session;
+use zokio_bench::subject::zokio::Zokio;
 use zokio_bench::workload::Workload;
 use zokio_bench::workload::memory::{Lifetime, MemoryWorkload};
 use zokio_bench::workload::tcp::SizeDistribution;
@@ -22,7 +23,8 @@ const LIVE: u32 = 32;
 
 fn subjects() -> Vec<(&'static str, RunWith)> {
     vec![
-        ("system", System::run_with as RunWith),
+        ("zokio", Zokio::run_with as RunWith),
+        ("system", System::run_with),
         #[cfg(feature = "mimalloc")]
         ("mimalloc", Mimalloc::run_with),
         ("ceiling", ceiling::run::run),
@@ -56,7 +58,15 @@ fn every_lifetime_gives_back_what_it_took() {
                 let record = record.unwrap_or_else(|failure| panic!("{name} {lifetime:?} {size:?}: {failure:?}"));
                 check_rounds(&format!("{name} {lifetime:?} {size:?}"), &record, round(lifetime));
                 assert_eq!(record.driver, "none");
-                assert_eq!(record.config["variant"], if name == "ceiling" { "free-list" } else { name });
+                let variant = match name {
+                    "ceiling" => "free-list",
+                    "zokio" => "heap",
+                    library => library,
+                };
+                assert_eq!(record.config["variant"], variant);
+                let has_looked = record.counters.contains_key("doubling_once_ns");
+                assert_eq!(has_looked, trial.workload.no_doubling().is_none(), "{name} {lifetime:?}");
+                assert_eq!(record.counters["operations_per_round"], round(lifetime), "{name} {lifetime:?}");
             }
         }
     }

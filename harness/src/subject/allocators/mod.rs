@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `system` | the one of this process, as every `Box` uses it: the C library's |
 //! | `mimalloc` | mimalloc, called directly through its `GlobalAlloc`; with the feature `mimalloc` |
+//! | `zokio` | its [`Heap`]: a heap per thread, blocks freed elsewhere come home |
 //! | `ceiling` | [`source::FreeList`]: a list of free blocks per thread and size class, by hand |
 //!
 //! All run the same rounds ([`user`]) over blocks that carry their own witness ([`block`]).
@@ -14,10 +15,11 @@ pub mod user;
 
 use std::sync::Arc;
 
+use zokio::mem::Heap;
 use zokio_report::schema::journal::Failure;
 use zokio_report::schema::record::TrialRecord;
 
-use self::source::{Arena, FreeList, Library, Process, Source};
+use self::source::{Arena, FreeList, Library, Own, Process, Source};
 use self::user::{Shared, User};
 use super::body::drive::unsupported;
 use super::body::users;
@@ -93,6 +95,14 @@ fn workload(trial: &Trial) -> Result<&MemoryWorkload, Failure> {
         Workload::Memory(workload) => Ok(workload),
         other => Err(unsupported(&format!("an allocator has the workload `memory` alone, not `{}`", other.name()))),
     }
+}
+
+/// zokio's heap, a library of its own: measured without the runtime.
+///
+/// # Errors
+/// A [`Failure`] of the set-up, or class `mismatch`.
+pub fn run_zokio(trial: &Trial, session: &Session, control: &Arc<Ledger>, workload: &MemoryWorkload) -> Result<TrialRecord, Failure> {
+    run(trial, session, control, "heap", workload, || Own(Heap::new()))
 }
 
 /// The ceiling: free lists by hand.

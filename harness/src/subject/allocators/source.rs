@@ -1,4 +1,4 @@
-//! Where blocks come from: the process's allocator, a library's, or a hand-written free list.
+//! Where blocks come from: the process's allocator, a library's, zokio's heap, or a hand-written free list.
 //!
 //! Invariants
 //!  I1. A [`Block`] made here is given back to a source of the same kind in the same trial, once.
@@ -9,6 +9,8 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::{Mutex, PoisonError};
+
+use zokio::mem::{Heap, HeapBlock};
 
 use super::block::{ALIGN, Block};
 
@@ -63,6 +65,26 @@ impl<A: GlobalAlloc> Source for Library<A> {
         let (pointer, size) = block.into_parts();
         // SAFETY: by I1 it came from this allocator with this layout, and is freed once.
         unsafe { self.0.dealloc(pointer.as_ptr(), layout(size)) };
+    }
+}
+
+/// zokio's heap of one thread.
+#[derive(Debug)]
+pub struct Own(pub Heap);
+
+impl Source for Own {
+    #[inline]
+    fn take(&mut self, size: usize, tag: u64) -> Option<Block> {
+        let (pointer, size) = self.0.allocate(size)?.into_raw();
+        // SAFETY: the heap says that these bytes are the caller's alone until they are freed.
+        Some(unsafe { Block::new(pointer, size, tag) })
+    }
+
+    #[inline]
+    fn give(&mut self, block: Block) {
+        let (pointer, size) = block.into_parts();
+        // SAFETY: by I1 both come from `take` above, and are put together once.
+        self.0.free(unsafe { HeapBlock::from_raw(pointer, size) });
     }
 }
 

@@ -18,7 +18,6 @@ use zokio_report::schema::record::TrialRecord;
 use self::fleet::Workers;
 use self::stack::ZokioStack;
 use crate::measure::tally::Ledger;
-use crate::subject::application;
 #[cfg(not(target_os = "linux"))]
 use crate::subject::body::NO_FILES;
 #[cfg(target_os = "linux")]
@@ -26,6 +25,7 @@ use crate::subject::body::file;
 use crate::subject::body::{NO_QUEUE, atomics, drive, http, latency, polling, scheduling, skew, sleep};
 use crate::subject::protocol::{SubjectDescription, Trial};
 use crate::subject::serve::{Session, Subject};
+use crate::subject::{allocators, application};
 use crate::workload::Workload;
 use crate::workload::stealing::StealingMode;
 
@@ -53,11 +53,9 @@ impl Zokio {
                 latency::run::<ZokioStack, _>(|trial| Workers::start(trial, control), control, trial, workload, session)
             }
             Workload::Atomics(workload) => atomics::run::<ZokioStack, _>(fleet()?, control, trial, workload, session),
-            // A library of its own, measured without the runtime.
+            // Libraries of their own, measured without the runtime.
             Workload::Pool(workload) => pool::run(trial, session, control, workload),
-            Workload::Memory(_) => {
-                Err(drive::unsupported("zokio has slabs for its tasks and pools for objects and buffers, but no allocator"))
-            }
+            Workload::Memory(workload) => allocators::run_zokio(trial, session, control, workload),
             #[cfg(target_os = "linux")]
             Workload::File(workload) => file::run::<ZokioStack, _>(fleet, control, trial, workload, session),
             #[cfg(not(target_os = "linux"))]
@@ -70,8 +68,9 @@ impl Zokio {
 
 impl Subject for Zokio {
     fn describe(&self) -> SubjectDescription {
-        let workloads =
-            ["tcp", "http", "scheduling", "stealing", "polling", "latency", "atomics", "pool", "file", "sleep"].map(String::from).to_vec();
+        let workloads = ["tcp", "http", "scheduling", "stealing", "polling", "latency", "atomics", "memory", "pool", "file", "sleep"]
+            .map(String::from)
+            .to_vec();
         let version = env!("CARGO_PKG_VERSION").to_owned();
         SubjectDescription { name: "zokio".into(), version, build: super::build_info(), workloads }
     }

@@ -1,0 +1,195 @@
+//! How blocks freed by other threads come back to the heap they were cut from, and who ends a heap that is gone.
+//!
+//! ```text
+//!  other threads ── give: chains of blocks, one exchange each ──▶ head ── take_all: everything at once ──▶ owner
+//!                        after close: live -= count, the last one releases
+//! ```
+//!
+//! Invariants
+//!  R1. The stack is only pushed to, and only emptied whole, so there is no ABA.
+//!  R2. A block is in one chain of one thread, on the stack, or with the owner.
+//!  R3. After closing, `live` counts the blocks that are still out: the owner adds their number once, whoever frees one too late for the stack
+//!      subtracts it, possibly before. Exactly one party sees the sum reach zero, and nobody touches the home after that.
+#![expect(unsafe_code, reason = "a stack of raw blocks; invariants R1 to R3")]
+
+use std::ptr::NonNull;
+
+use crate::primitives::{AtomicPtr, AtomicUsize, Ordering};
+
+/// The first word of a free block.
+#[derive(Debug)]
+#[repr(C)]
+pub(super) struct Node {
+    pub(super) next: *mut Node,
+}
+
+/// The place where blocks freed elsewhere wait for their owner.
+#[derive(Debug)]
+pub(super) struct Home {
+    head: AtomicPtr<Node>,
+    live: AtomicUsize,
+}
+
+/// The mark of a closed stack; never dereferenced.
+fn closed() -> *mut Node {
+    std::ptr::without_provenance_mut(1)
+}
+
+impl Home {
+    pub(super) fn new() -> Self {
+        Self { head: AtomicPtr::new(std::ptr::null_mut()), live: AtomicUsize::new(0) }
+    }
+
+    /// Gives back the `count` blocks of the chain from `first` to `last`. True: the home is closed and these were the last that were out, so the
+    /// caller releases it; after false the caller must not touch the home any more.
+    ///
+    /// # Safety
+    /// The chain is linked, its blocks belong to this home and are the caller's alone (R2).
+    #[must_use]
+    pub(super) unsafe fn give(&self, first: NonNull<Node>, last: NonNull<Node>, count: usize) -> bool {
+        let mut head = self.head.load(Ordering::Relaxed);
+        while head != closed() {
+            // SAFETY: the chain is ours until the exchange succeeds (R2).
+            unsafe { (*last.as_ptr()).next = head };
+            // Release pairs with the Acquire of `take_all` and `close`: who empties the stack sees the links.
+            match self.head.compare_exchange_weak(head, first.as_ptr(), Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return false,
+                Err(found) => head = found,
+            }
+        }
+        // AcqRel: whoever releases has seen everything that the others did with their blocks (R3).
+        self.live.fetch_sub(count, Ordering::AcqRel) == count
+    }
+
+    /// Takes everything that came back, as a chain that ends in null. The owner alone calls it, and not after [`Self::close`].
+    pub(super) fn take_all(&self) -> *mut Node {
+        // Mostly there is nothing, and a look is cheaper than an exchange. Relaxed: a block that is missed is found next time.
+        if self.head.load(Ordering::Relaxed).is_null() {
+            return std::ptr::null_mut();
+        }
+        // Acquire pairs with the Release of `give`.
+        self.head.swap(std::ptr::null_mut(), Ordering::Acquire)
+    }
+
+    /// Takes everything that came back, for the last time.
+    pub(super) fn close(&self) -> *mut Node {
+        self.head.swap(closed(), Ordering::Acquire)
+    }
+
+    /// After [`Self::close`]: `live` blocks had not come back. True: they have meanwhile, and the caller releases the home; after false the caller
+    /// must not touch it any more.
+    #[must_use]
+    pub(super) fn leave(&self, live: usize) -> bool {
+        // AcqRel: as in `give`.
+        self.live.fetch_add(live, Ordering::AcqRel).wrapping_add(live) == 0
+    }
+}
+
+/// `RUSTFLAGS="--cfg zokio_loom" cargo test -p zokio --release --lib loom_home`.
+#[cfg(all(test, zokio_loom))]
+mod models {
+    use loom::cell::UnsafeCell;
+    use loom::sync::atomic::AtomicUsize as Count;
+    use loom::sync::{Arc, atomic::Ordering as Order};
+
+    use super::*;
+
+    /// A block with content, so that loom sees who touches it when.
+    #[repr(C)]
+    struct Block {
+        node: Node,
+        content: UnsafeCell<usize>,
+    }
+
+    fn block() -> NonNull<Node> {
+        let block = Block { node: Node { next: std::ptr::null_mut() }, content: UnsafeCell::new(0) };
+        NonNull::from(Box::leak(Box::new(block))).cast()
+    }
+
+    /// Writes to a block as its user.
+    fn use_block(node: NonNull<Node>, value: usize) {
+        // SAFETY: made by `block`; that nobody else touches it is what the model checks.
+        unsafe { node.cast::<Block>().as_ref().content.with_mut(|content| *content = value) };
+    }
+
+    /// Reads and frees a chain; how many blocks it had.
+    fn end(mut list: *mut Node) -> usize {
+        let mut count = 0;
+        while let Some(node) = NonNull::new(list) {
+            // SAFETY: as above, and the chain is the caller's.
+            let block = unsafe { Box::from_raw(node.cast::<Block>().as_ptr()) };
+            list = block.node.next;
+            block.content.with_mut(|content| {
+                // SAFETY: loom checks that nobody else is at it.
+                assert_ne!(unsafe { *content }, 0, "what its user wrote is seen");
+            });
+            count += 1;
+        }
+        count
+    }
+
+    #[test]
+    fn loom_home_every_block_comes_back_once() {
+        loom::model(|| {
+            let home = Arc::new(Home::new());
+            let givers: Vec<_> = (1..=2)
+                .map(|value| {
+                    let home = Arc::clone(&home);
+                    let (first, second) = (block(), block());
+                    loom::thread::spawn(move || {
+                        use_block(first, value);
+                        use_block(second, value);
+                        // SAFETY: two blocks of our own, linked here.
+                        let is_last = unsafe {
+                            (*first.as_ptr()).next = second.as_ptr();
+                            home.give(first, second, 2)
+                        };
+                        assert!(!is_last, "nobody closed it");
+                    })
+                })
+                .collect();
+            let mut count = end(home.take_all());
+            givers.into_iter().for_each(|giver| giver.join().unwrap());
+            count += end(home.take_all());
+            assert_eq!(count, 4);
+        });
+    }
+
+    #[test]
+    fn loom_home_exactly_one_releases_it() {
+        loom::model(|| {
+            let shared = Arc::new((Home::new(), Count::new(0)));
+            let blocks = [block(), block()];
+            let givers = blocks.map(|node| {
+                let shared = Arc::clone(&shared);
+                // An address, since a pointer does not cross threads by itself.
+                let address = node.as_ptr().expose_provenance();
+                loom::thread::spawn(move || {
+                    let node = NonNull::new(std::ptr::with_exposed_provenance_mut::<Node>(address)).unwrap();
+                    use_block(node, 7);
+                    // SAFETY: a block of our own.
+                    if unsafe { shared.0.give(node, node, 1) } {
+                        shared.1.fetch_add(1, Order::Relaxed);
+                    }
+                })
+            });
+            let (home, releases) = &*shared;
+            let mut back = home.close();
+            let mut count = 0;
+            while let Some(node) = NonNull::new(back) {
+                // SAFETY: a chain of ours, of blocks that are freed below.
+                back = unsafe { node.as_ref() }.next;
+                count += 1;
+            }
+            if home.leave(2 - count) {
+                releases.fetch_add(1, Order::Relaxed);
+            }
+            givers.into_iter().for_each(|giver| giver.join().unwrap());
+            assert_eq!(releases.load(Order::Relaxed), 1);
+            for node in blocks {
+                // SAFETY: made by `block`, and everybody is done with it.
+                drop(unsafe { Box::from_raw(node.cast::<Block>().as_ptr()) });
+            }
+        });
+    }
+}

@@ -1,0 +1,107 @@
+//! The heap: blocks are apart, come home from other threads, and outlive it.
+
+use std::mem::MaybeUninit;
+use std::sync::mpsc;
+
+use zokio::mem::{BLOCK_ALIGN, Heap, HeapBlock};
+
+/// Few enough for an interpreter.
+const MANY: usize = if cfg!(miri) { 100 } else { 3_000 };
+
+fn write(block: &mut HeapBlock, byte: u8) {
+    block.as_uninit_mut().fill(MaybeUninit::new(byte));
+}
+
+fn holds(block: &mut HeapBlock, byte: u8) -> bool {
+    // SAFETY: every block here was filled by `write`.
+    block.as_uninit_mut().iter().all(|found| unsafe { found.assume_init() } == byte)
+}
+
+#[test]
+fn blocks_of_all_sizes_are_aligned_and_apart() {
+    let mut heap = Heap::new();
+    let sizes = [0, 1, 16, 17, 100, 1_000, 1_024, 1_025, 5_000, 64 << 10, (64 << 10) + 1, 300_000];
+    let mut blocks: Vec<HeapBlock> = (0..MANY / 10).flat_map(|_| sizes).map(|size| heap.allocate(size).expect("memory")).collect();
+    for (number, block) in blocks.iter_mut().enumerate() {
+        assert_eq!(block.bytes(), sizes[number % sizes.len()]);
+        assert!(block.as_ptr().addr().get().is_multiple_of(BLOCK_ALIGN));
+        write(block, number as u8);
+    }
+    for (number, mut block) in blocks.into_iter().enumerate() {
+        assert!(holds(&mut block, number as u8), "block {number} was written by another");
+        heap.free(block);
+    }
+}
+
+#[test]
+fn a_freed_block_is_the_next_of_its_class() {
+    let mut heap = Heap::new();
+    let (first, second) = (heap.allocate(64).expect("memory"), heap.allocate(64).expect("memory"));
+    let address = first.as_ptr();
+    heap.free(first);
+    assert_eq!(heap.allocate(50).expect("memory").as_ptr(), address, "50 bytes are of the class of 64");
+    heap.free(second);
+}
+
+#[test]
+fn blocks_that_others_free_come_home() {
+    let mut heap = Heap::new();
+    let mut addresses = std::collections::HashSet::new();
+    let (sender, receiver) = mpsc::channel::<Vec<HeapBlock>>();
+    let (back, returned) = mpsc::channel();
+    let other = std::thread::spawn(move || {
+        let mut own = Heap::new();
+        for blocks in receiver {
+            for mut block in blocks {
+                assert!(holds(&mut block, 5));
+                own.free(block);
+            }
+            own.flush();
+            back.send(()).expect("it waits");
+        }
+    });
+    for _ in 0..5 {
+        let blocks: Vec<HeapBlock> = (0..MANY)
+            .map(|_| {
+                let mut block = heap.allocate(64).expect("memory");
+                write(&mut block, 5);
+                addresses.insert(block.as_ptr());
+                block
+            })
+            .collect();
+        sender.send(blocks).expect("it lives");
+        returned.recv().expect("it lives");
+    }
+    drop(sender);
+    other.join().expect("no panic");
+    assert_eq!(addresses.len(), MANY, "the second round takes what the first one gave back");
+}
+
+#[test]
+fn blocks_outlive_their_heap_on_any_thread() {
+    let mut heap = Heap::new();
+    let mut blocks: Vec<HeapBlock> = (0..MANY).map(|number| heap.allocate(16 + number % 2_000).expect("memory")).collect();
+    blocks.iter_mut().for_each(|block| write(block, 9));
+    let late = blocks.split_off(MANY / 2);
+    drop(heap);
+    assert!(blocks.iter_mut().all(|block| holds(block, 9)));
+    // Half are dropped, half freed with another heap, which ends before it has sent all of them.
+    let threads = [
+        std::thread::spawn(move || drop(blocks)),
+        std::thread::spawn(move || {
+            let mut other = Heap::new();
+            late.into_iter().for_each(|block| other.free(block));
+        }),
+    ];
+    threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+}
+
+#[test]
+fn a_block_can_be_taken_apart_and_put_together() {
+    let mut heap = Heap::new();
+    let (pointer, bytes) = heap.allocate(77).expect("memory").into_raw();
+    // SAFETY: both from the line above, once.
+    let block = unsafe { HeapBlock::from_raw(pointer, bytes) };
+    assert_eq!((block.as_ptr(), block.bytes()), (pointer, 77));
+    heap.free(block);
+}
