@@ -197,7 +197,7 @@ impl<'a> Keeper<'a> {
         if !is_cold && !damages {
             return Ok(());
         }
-        let read = if self.files.workload.mode == FileMode::Copy { turn.source(self.files.count()) } else { turn.file };
+        let read = if self.files.workload.mode == FileMode::Copy { turn.source } else { turn.file };
         if damages && self.files.workload.mode != FileMode::Write {
             self.files.flip(self.files.source(read));
         }
@@ -221,7 +221,7 @@ impl<'a> Keeper<'a> {
     #[inline]
     pub fn judge_written(&mut self, turn: Turn, damages: bool) -> Result<(), Fault> {
         let is_copy = self.files.workload.mode == FileMode::Copy;
-        let number = if is_copy { turn.source(self.files.count()) } else { turn.written() };
+        let number = if is_copy { turn.source } else { turn.written() };
         self.written[turn.place] = Some(number);
         if !turn.is_read_back && !damages {
             return Ok(());
@@ -241,7 +241,7 @@ impl<'a> Keeper<'a> {
     pub fn repair(&self, turn: Turn) {
         match self.files.workload.mode {
             FileMode::Write => {}
-            FileMode::Copy => self.files.flip(self.files.source(turn.source(self.files.count()))),
+            FileMode::Copy => self.files.flip(self.files.source(turn.source)),
             FileMode::Read | FileMode::Transfer => self.files.flip(self.files.source(turn.file)),
         }
     }

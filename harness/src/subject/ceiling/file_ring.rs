@@ -21,7 +21,7 @@ use io_uring::types::{DestinationSlot, Fd, Fixed};
 use io_uring::{opcode, types};
 use zokio_report::schema::journal::Failure;
 
-use super::file::{Paths, set_up};
+use super::file::{PageBuffer, Paths, set_up};
 use super::ring::{Done, Ring};
 use crate::measure::file_set::{Fault, Keeper};
 use crate::measure::recorder::{ErrorClass, Recorder};
@@ -39,7 +39,11 @@ const CHAIN_LIMIT: Duration = Duration::from_secs(5);
 /// Chains under way at a time. From the page cache a chain is done inside its submission, so more of them save entries into the kernel and
 /// lose the core's cache to further buffers; from the disk they wait together.
 fn chains(site: &FileSite, users: usize) -> usize {
-    if site.workload.storage.cache == CacheState::Cold { users } else { users.min(WARM_CHAINS) }
+    if site.workload.storage.cache == CacheState::Cold {
+        users
+    } else {
+        users.min(std::env::var("ZF_CHAINS").ok().and_then(|x| x.parse().ok()).unwrap_or(WARM_CHAINS))
+    }
 }
 
 /// Measured on 2 CPUs, 100 KiB files of ext4: see the commit that made it so.
@@ -53,7 +57,7 @@ struct User<'a> {
 
 /// A chain's place: the user it works for, and what has come of it.
 struct Lane {
-    buffer: Vec<u8>,
+    buffer: PageBuffer,
     user: usize,
     turn: Turn,
     damages: bool,
@@ -63,6 +67,7 @@ struct Lane {
 
 struct Chains<'a> {
     ring: Ring,
+    are_registered: bool,
     lanes: Vec<Lane>,
     users: Vec<User<'a>>,
     /// Users without a chain.
@@ -84,12 +89,13 @@ pub(super) fn run(site: &FileSite, paths: &Paths, users: Range<u32>) -> Result<(
     let count = users.len();
     let depth = chains(site, count);
     let slots = u32::try_from(depth.max(1)).unwrap_or(u32::MAX);
-    let ring = Ring::new(slots.saturating_mul(3), slots).map_err(|error| set_up("the ring of a worker failed", &error))?;
+    let mut ring = Ring::new(slots.saturating_mul(3), slots).map_err(|error| set_up("the ring of a worker failed", &error))?;
     let turn = site.workload.share(0, site.users).turn(0);
-    let lane = || Lane { buffer: vec![0; site.workload.size as usize + 1], user: 0, turn, damages: false, read: None, opened: None };
-    let lanes = std::iter::repeat_with(lane).take(depth).collect();
+    let lane = || Lane { buffer: PageBuffer::new(site.workload.size), user: 0, turn, damages: false, read: None, opened: None };
+    let mut lanes: Vec<Lane> = std::iter::repeat_with(lane).take(depth).collect();
+    let are_registered = std::env::var_os("ZF_PLAIN").is_none() && register(&mut ring, &mut lanes);
     let recorder = Recorder::new(control);
-    let mut this = Chains { ring, lanes, waiting: (0..count).collect(), users, under_way: 0, site, paths, recorder };
+    let mut this = Chains { ring, are_registered, lanes, waiting: (0..count).collect(), users, under_way: 0, site, paths, recorder };
     (0..count).for_each(|_| control.user_ready());
     control.gate().wait_thread();
     let outcome = this.run();
@@ -102,6 +108,17 @@ pub(super) fn run(site: &FileSite, paths: &Paths, users: Range<u32>) -> Result<(
     }
     users.iter().for_each(|_| control.user_done());
     outcome.map_err(|error| set_up("the ring of a worker failed", &error))
+}
+
+/// Registers the lanes' buffers where the kernel allows; without, a read looks up their pages each time.
+fn register(ring: &mut Ring, lanes: &mut [Lane]) -> bool {
+    let buffer = |lane: &mut Lane| {
+        let bytes = lane.buffer.bytes();
+        libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() }
+    };
+    let buffers: Vec<libc::iovec> = lanes.iter_mut().map(buffer).collect();
+    // SAFETY: the lanes' buffers stay where they are, and outlive the ring or are given up (I1).
+    !buffers.is_empty() && unsafe { ring.register_buffers(&buffers) }.is_ok()
 }
 
 impl Chains<'_> {
@@ -155,8 +172,12 @@ impl Chains<'_> {
         let into = DestinationSlot::try_from_slot_target(slot).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
         let path = self.paths.sources[file as usize].as_ptr();
         let open = opcode::OpenAt::new(Fd(libc::AT_FDCWD), path).flags(libc::O_RDONLY).file_index(Some(into)).build();
-        let buffer = &mut self.lanes[lane].buffer;
-        let read = opcode::Read::new(Fixed(slot), buffer.as_mut_ptr(), u32::try_from(buffer.len()).unwrap_or(u32::MAX)).offset(0).build();
+        let buffer = self.lanes[lane].buffer.bytes();
+        let (room, length) = (buffer.as_mut_ptr(), u32::try_from(buffer.len()).unwrap_or(u32::MAX));
+        let read = match u16::try_from(lane).ok().filter(|_| self.are_registered) {
+            Some(index) => opcode::ReadFixed::new(Fixed(slot), room, length, index).offset(0).build(),
+            None => opcode::Read::new(Fixed(slot), room, length).offset(0).build(),
+        };
         let close = opcode::Close::new(types::Fixed(slot)).build();
         self.push(open, lane, TAG_OPEN, Flags::IO_LINK | Flags::SKIP_SUCCESS)?;
         self.push(read, lane, TAG_READ, Flags::IO_HARDLINK)?;
@@ -192,7 +213,7 @@ impl Chains<'_> {
         let service_ns = end - std::mem::replace(&mut user.start, end);
         let judged: Result<(), Fault> = match (opened, read) {
             (Some(errno), _) => Err((ErrorClass::Read, Some(-errno))),
-            (None, Some(count)) if *count >= 0 => user.keeper.judge_read(*turn, &buffer[..*count as usize]),
+            (None, Some(count)) if *count >= 0 => user.keeper.judge_read(*turn, buffer.filled(*count as usize)),
             (None, read) => Err((ErrorClass::Read, read.map(|errno| -errno))),
         };
         match judged {

@@ -130,6 +130,18 @@ impl Ring {
         if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
+    /// Has the kernel keep these buffers mapped, so that operations name them by their place in the list: it saves looking up their pages.
+    ///
+    /// # Safety
+    /// They stay valid and unmoved until the ring was dropped (I1).
+    ///
+    /// # Errors
+    /// The kernel's: ENOMEM beyond `ulimit -l`.
+    pub unsafe fn register_buffers(&mut self, buffers: &[libc::iovec]) -> io::Result<()> {
+        // SAFETY: the caller's promise is the one that this call asks for.
+        unsafe { self.inner.submitter().register_buffers(buffers) }
+    }
+
     /// Puts a socket into the table of direct descriptors.
     ///
     /// # Errors

@@ -38,6 +38,8 @@ pub enum Variant {
     RingChain,
     /// Edge-triggered epoll.
     Epoll,
+    /// A thread for each user, blocking calls.
+    ThreadPerUser,
     /// The system's sleep.
     Nanosleep,
 }
@@ -50,13 +52,14 @@ impl Variant {
             Self::RingLinked => "ring-linked",
             Self::RingChain => "ring-chain",
             Self::Epoll => "epoll",
+            Self::ThreadPerUser => "thread-per-user",
             Self::Nanosleep => "nanosleep",
         }
     }
 
     fn driver(self) -> &'static str {
         match self {
-            Self::BareSyscalls | Self::Nanosleep => "none",
+            Self::BareSyscalls | Self::ThreadPerUser | Self::Nanosleep => "none",
             Self::RingLinked | Self::RingChain => "io_uring",
             Self::Epoll => "epoll",
         }
