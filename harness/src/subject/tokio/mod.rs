@@ -8,7 +8,7 @@
 //! [`stack`] holds the calls, [`fleet`] the threads; what a user does stands in [`crate::subject::body`].
 
 #[cfg(target_os = "linux")]
-mod files;
+mod whole_files;
 pub mod fleet;
 pub mod stack;
 

@@ -5,7 +5,7 @@
 //! does stands in [`crate::subject::body`].
 
 #[cfg(target_os = "linux")]
-mod files;
+mod whole_files;
 pub mod fleet;
 pub mod pool;
 pub mod stack;
