@@ -12,9 +12,9 @@ pub(crate) const USERS_MAX: u64 = 1_000_000;
 
 /// Workload tables of this version.
 pub(crate) const WORKLOADS: &[&str] =
-    &["tcp", "http", "scheduling", "stealing", "polling", "memory", "pool", "atomics", "latency", "sleep", "custom"];
+    &["tcp", "http", "scheduling", "stealing", "polling", "memory", "pool", "atomics", "io", "latency", "sleep", "custom"];
 /// Workload tables of the format that this version cannot run.
-pub(crate) const WORKLOADS_UNSUPPORTED: &[&str] = &["io", "file"];
+pub(crate) const WORKLOADS_UNSUPPORTED: &[&str] = &["file"];
 /// Severities of a threshold.
 pub(crate) const SEVERITIES: &[&str] = &["fail", "warn"];
 /// Comparisons of a threshold.
@@ -136,6 +136,7 @@ pub(crate) const SCENARIO: &[Field] = &[
     Field::optional("atomics", Shape::Inherited(workloads::atomics::KEYS), "The workload: atomic operations, a row of the hardware."),
     Field::optional("memory", Shape::Inherited(workloads::memory::KEYS), "The workload: blocks of memory, allocated and freed."),
     Field::optional("pool", Shape::Inherited(workloads::pool::KEYS), "The workload: objects taken from a pool and given back."),
+    Field::optional("io", Shape::Inherited(workloads::io::KEYS), "The workload: reads of a file, and the ring alone."),
     Field::optional("custom", Shape::Inherited(workloads::custom::KEYS), "The workload: what a program of your own does."),
     Field::optional("matrix", Shape::Matrix, "Multiplies the scenario into cases."),
     Field::optional("exclude", Shape::Tables(&[]), "Matrix points left out."),
@@ -163,6 +164,7 @@ pub(crate) const DEFAULTS: &[Field] = &[
     Field::optional("atomics", Shape::Inherited(workloads::atomics::KEYS), "For scenarios with an atomics table."),
     Field::optional("memory", Shape::Inherited(workloads::memory::KEYS), "For scenarios with a memory table."),
     Field::optional("pool", Shape::Inherited(workloads::pool::KEYS), "For scenarios with a pool table."),
+    Field::optional("io", Shape::Inherited(workloads::io::KEYS), "For scenarios with an io table."),
     Field::optional("custom", Shape::Inherited(workloads::custom::KEYS), "For scenarios with a custom table."),
     Field::optional("threshold", Shape::Tables(THRESHOLD), "Limits of every scenario, beside its own."),
 ];

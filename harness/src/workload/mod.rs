@@ -4,6 +4,7 @@
 
 pub mod atomics;
 pub mod http;
+pub mod io;
 pub mod latency;
 pub mod memory;
 pub mod polling;
@@ -42,6 +43,8 @@ pub enum Workload {
     Memory(memory::MemoryWorkload),
     /// Objects of a pool.
     Pool(pool::PoolWorkload),
+    /// Reads of a file, and the ring alone.
+    Io(io::IoWorkload),
     /// What a program of the user's own does; only such programs can run it.
     Custom(CustomWorkload),
 }
@@ -83,6 +86,7 @@ impl Workload {
             Self::Atomics(_) => "atomics",
             Self::Memory(_) => "memory",
             Self::Pool(_) => "pool",
+            Self::Io(_) => "io",
             Self::Custom(_) => "custom",
         }
     }
@@ -106,6 +110,7 @@ impl Workload {
             Self::Atomics(_) => "atomic_ops_per_s",
             Self::Memory(_) => "allocations_per_s",
             Self::Pool(_) => "acquires_per_s",
+            Self::Io(_) => "io_ops_per_s",
         }
     }
 
@@ -124,6 +129,7 @@ impl Workload {
             Self::Atomics(atomics) => atomics.mode.witness(),
             Self::Memory(memory) => memory.witness(),
             Self::Pool(pool) => pool.witness(),
+            Self::Io(io) => io.witness(),
             Self::Custom(_) => "the program checks its own results, and says how many operations of a round hold",
         }
     }
@@ -133,6 +139,7 @@ impl Workload {
         match self {
             Self::Tcp(tcp) => tcp.bytes_per_operation(),
             Self::Http(http) => Some(http.bytes_per_operation()),
+            Self::Io(io) => io.bytes_per_operation(),
             _ => None,
         }
     }
@@ -154,23 +161,40 @@ impl Workload {
     /// effective case. Empty where a guard has a rule of its own (loopback, sleep).
     ///
     /// An operation that is one turn of a loop names `empty_loop_ns`; then `empty-loop` judges it too.
-    pub fn floor(&self) -> &'static [(&'static str, f64)] {
+    pub fn floor(&self) -> Vec<(&'static str, f64)> {
         match self {
-            Self::Scheduling(_) | Self::Polling(_) | Self::Memory(_) | Self::Pool(_) | Self::Custom(_) => &[("empty_loop_ns", 1.0)],
-            Self::Atomics(atomics) => atomics.mode.floor(),
+            Self::Scheduling(_) | Self::Polling(_) | Self::Memory(_) | Self::Pool(_) | Self::Custom(_) => vec![("empty_loop_ns", 1.0)],
+            Self::Atomics(atomics) => atomics.mode.floor().to_vec(),
+            Self::Io(io) => io.floor(),
             Self::Stealing(stealing) => match stealing.mode {
-                stealing::StealingMode::Queue => &[("fetch_add_ns", 1.0)],
-                stealing::StealingMode::Skew => &[("empty_loop_ns", 1.0)],
+                stealing::StealingMode::Queue => vec![("fetch_add_ns", 1.0)],
+                stealing::StealingMode::Skew => vec![("empty_loop_ns", 1.0)],
             },
-            Self::Tcp(_) | Self::Http(_) | Self::Sleep(_) => &[],
+            Self::Tcp(_) | Self::Http(_) | Self::Sleep(_) => Vec::new(),
             // The clock is read at both ends of each wait.
-            Self::Latency(_) => &[("timer_cost_ns", 2.0)],
+            Self::Latency(_) => vec![("timer_cost_ns", 2.0)],
         }
     }
 
     /// The files it makes, and where; `None`: none.
     pub fn files(&self) -> Option<FilesNeeded<'_>> {
-        None
+        match self {
+            Self::Io(io) => io.files(),
+            _ => None,
+        }
+    }
+
+    /// As it is shown in a result: where its files are is nobody's business.
+    pub fn without_dir(&self) -> Self {
+        let mut shown = self.clone();
+        let storage = match &mut shown {
+            Self::Io(io) => io.storage.as_mut(),
+            _ => None,
+        };
+        if let Some(dir) = storage.and_then(|storage| storage.dir.as_mut()) {
+            "(given)".clone_into(dir);
+        }
+        shown
     }
 
     /// The TCP connections it holds and opens; `None`: none.

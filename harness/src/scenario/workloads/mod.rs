@@ -3,6 +3,7 @@
 pub(crate) mod atomics;
 pub(crate) mod custom;
 pub(crate) mod http;
+pub(crate) mod io;
 pub(crate) mod latency;
 pub(crate) mod memory;
 pub(crate) mod polling;
@@ -10,6 +11,7 @@ pub(crate) mod pool;
 pub(crate) mod scheduling;
 pub(crate) mod sleep;
 pub(crate) mod stealing;
+pub(crate) mod storage;
 pub(crate) mod tcp;
 
 use crate::load::{ClosedLoad, Load};
@@ -41,6 +43,7 @@ pub(crate) fn build(scenario: &Table, workload: &str, findings: &mut Findings) -
         "memory" => memory::build(scenario, findings),
         "pool" => pool::build(scenario, findings),
         "http" => http::build(scenario, findings),
+        "io" => io::build(scenario, findings),
         "custom" => custom::build(scenario),
         "sleep" => sleep::build(scenario),
         _ => tcp::build(scenario, findings),

@@ -13,6 +13,8 @@ pub mod drive;
 pub mod endpoint;
 pub mod exchange;
 pub mod http;
+#[cfg(target_os = "linux")]
+pub mod io;
 pub mod latency;
 mod option;
 pub mod outside;

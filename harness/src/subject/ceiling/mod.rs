@@ -23,6 +23,9 @@
 //! | `atomics` | `bare-threads` | the instructions themselves |
 //! | `memory` | `free-list` | a list of free blocks per thread and size class ([`super::allocators`]) |
 //! | `pool` | `thread-local` | a list of objects per thread ([`super::pools`]) |
+//! | `io`: `nop` | `ring-batch` | the NOPs of all users of a thread are one submission |
+//! | `io`, at most one read outstanding a thread | `pread` | a call that waits; a ring costs half as much again |
+//! | `io`, more | `ring-fixed` | what is outstanding is one submission, on a direct descriptor, into registered memory |
 //!
 //! Where io_uring is refused, bare system calls (`both`) or epoll (`server`, `client`) take over; the variant and `driver_reason` say so.
 //! It is the best loop we know, not a proven bound: whoever beats it improves it.
@@ -35,6 +38,8 @@ pub mod epoll;
 mod executor;
 pub mod http;
 pub mod http_pairs;
+mod io;
+mod io_ring;
 pub mod lanes;
 mod ping_pong;
 pub mod poll;
@@ -69,7 +74,7 @@ impl Subject for Ceiling {
             name: "ceiling".into(),
             version: env!("CARGO_PKG_VERSION").into(),
             build: super::build_info(),
-            workloads: ["tcp", "http", "scheduling", "stealing", "polling", "atomics", "memory", "pool", "sleep"]
+            workloads: ["tcp", "http", "scheduling", "stealing", "polling", "atomics", "memory", "pool", "io", "sleep"]
                 .map(String::from)
                 .to_vec(),
         }

@@ -7,6 +7,7 @@
 //!
 //! [`stack`] holds the calls, [`fleet`] the threads; what a user does stands in [`crate::subject::body`].
 
+mod files;
 pub mod fleet;
 pub mod stack;
 
@@ -20,7 +21,7 @@ use self::stack::TokioStack;
 use crate::measure::tally::Ledger;
 use crate::subject::application;
 use crate::subject::body::tasks::Outside;
-use crate::subject::body::{NO_QUEUE, atomics, drive, http, latency, polling, scheduling, skew, sleep};
+use crate::subject::body::{NO_QUEUE, atomics, drive, http, io, latency, polling, scheduling, skew, sleep};
 use crate::subject::protocol::{SubjectDescription, Trial};
 use crate::subject::serve::{Session, Subject};
 use crate::workload::Workload;
@@ -78,7 +79,7 @@ impl Subject for TokioCt {
 }
 
 fn describe(name: &str) -> SubjectDescription {
-    let workloads = ["tcp", "http", "scheduling", "stealing", "polling", "latency", "atomics", "sleep"].map(String::from).to_vec();
+    let workloads = ["tcp", "http", "scheduling", "stealing", "polling", "latency", "atomics", "io", "sleep"].map(String::from).to_vec();
     SubjectDescription { name: name.into(), version: VERSION.into(), build: super::build_info(), workloads }
 }
 
@@ -100,6 +101,7 @@ fn run<F: Outside<TokioStack>>(
         Workload::Http(workload) => http::run::<TokioStack, F>(fleet()?, control, trial, workload, session),
         Workload::Sleep(workload) => sleep::run::<TokioStack, F>(fleet()?, control, trial, workload, session),
         Workload::Atomics(workload) => atomics::run::<TokioStack, F>(fleet()?, control, trial, workload, session),
+        Workload::Io(workload) => io::run::<TokioStack, F>(fleet, control, trial, workload, session),
         Workload::Memory(_) => Err(drive::unsupported("tokio has no allocator of its own")),
         Workload::Pool(_) => Err(drive::unsupported("tokio has no pool of its own")),
         Workload::Custom(_) => Err(drive::unsupported(application::ONLY_CUSTOM)),

@@ -4,6 +4,7 @@
 //! stay because their operations complete where they were begun. [`stack`] holds the I/O calls, [`fleet`] the workers; what a connection
 //! does stands in [`crate::subject::body`].
 
+mod files;
 pub mod fleet;
 pub mod pool;
 pub mod stack;
@@ -17,7 +18,7 @@ use self::fleet::Workers;
 use self::stack::ZokioStack;
 use crate::measure::tally::Ledger;
 use crate::subject::application;
-use crate::subject::body::{NO_QUEUE, atomics, drive, http, latency, polling, scheduling, skew, sleep};
+use crate::subject::body::{NO_QUEUE, atomics, drive, http, io, latency, polling, scheduling, skew, sleep};
 use crate::subject::protocol::{SubjectDescription, Trial};
 use crate::subject::serve::{Session, Subject};
 use crate::workload::Workload;
@@ -45,6 +46,7 @@ impl Zokio {
             Workload::Polling(workload) => polling::run::<ZokioStack, _>(fleet()?, control, trial, workload, session),
             Workload::Latency(workload) => latency::run::<ZokioStack, _>(fleet()?, control, trial, workload, session),
             Workload::Atomics(workload) => atomics::run::<ZokioStack, _>(fleet()?, control, trial, workload, session),
+            Workload::Io(workload) => io::run::<ZokioStack, _>(fleet, control, trial, workload, session),
             // A library of its own, measured without the runtime.
             Workload::Pool(workload) => pool::run(trial, session, control, workload),
             Workload::Memory(_) => {
@@ -59,7 +61,7 @@ impl Zokio {
 impl Subject for Zokio {
     fn describe(&self) -> SubjectDescription {
         let workloads =
-            ["tcp", "http", "scheduling", "stealing", "polling", "latency", "atomics", "pool", "sleep"].map(String::from).to_vec();
+            ["tcp", "http", "scheduling", "stealing", "polling", "latency", "atomics", "pool", "io", "sleep"].map(String::from).to_vec();
         let version = env!("CARGO_PKG_VERSION").to_owned();
         SubjectDescription { name: "zokio".into(), version, build: super::build_info(), workloads }
     }
