@@ -11,8 +11,8 @@ use crate::workload::storage::BLOCK_BYTES;
 use super::storage::{CACHE, DIR, size, storage};
 use super::{number, refuse, users, word};
 
-/// Larger than the caches of the CPUs, and written within a tenth of a second.
-const FILE_BYTES: u64 = 64 << 20;
+/// As large as the largest caches of most CPUs, and written and read within a tenth of a second.
+const FILE_BYTES: u64 = 32 << 20;
 const FILE_BYTES_MAX: u64 = 1 << 40;
 const BLOCK_BYTES_MAX: u64 = 16 << 20;
 const WIDTH: u32 = 8;
@@ -25,7 +25,7 @@ pub(crate) const KEYS: &[Field] = &[
     // `nop` has no file; `build` demands it of the others.
     Field { required: false, ..CACHE },
     DIR,
-    Field::optional("size", Shape::Size(BLOCK_BYTES, FILE_BYTES_MAX, BLOCK_BYTES), "Length of the file; 64 MiB when left out."),
+    Field::optional("size", Shape::Size(BLOCK_BYTES, FILE_BYTES_MAX, BLOCK_BYTES), "Length of the file; 32 MiB when left out."),
     Field::optional("block", Shape::Size(BLOCK_BYTES, BLOCK_BYTES_MAX, BLOCK_BYTES), "Length of a block; 4 KiB when left out."),
     Field::optional("width", Shape::Integer(1, WIDTH_MAX), "vectored: blocks of a read; batch: reads begun together; 8 when left out."),
 ];

@@ -21,6 +21,9 @@ use crate::subject::worker_cpus;
 /// Workers end within this after the trial; a task that blocks longer is left behind.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 
+/// How often it is looked whether all workers have started.
+const START_POLL: Duration = Duration::from_micros(50);
+
 /// One multi-thread runtime.
 #[derive(Debug)]
 pub struct MultiThread {
@@ -35,10 +38,11 @@ impl MultiThread {
     /// Class `runtime`: it could not be built.
     pub fn start(trial: &Trial, control: &Arc<Ledger>) -> Result<Self, Failure> {
         let workers = worker_cpus(trial).len();
-        let (for_threads, started) = (Arc::clone(control), AtomicUsize::new(0));
-        // The threads of `spawn_blocking` start later, and are no workers. Relaxed: a number for each alone.
+        let (for_threads, started) = (Arc::clone(control), Arc::new(AtomicUsize::new(0)));
+        let counted = Arc::clone(&started);
+        // Relaxed: a number for each alone.
         let install = move || {
-            if started.fetch_add(1, Ordering::Relaxed) < workers {
+            if counted.fetch_add(1, Ordering::Relaxed) < workers {
                 recorder::install(&for_threads);
             }
         };
@@ -49,6 +53,10 @@ impl MultiThread {
             .on_thread_stop(recorder::finish_thread)
             .build()
             .map_err(|error| not_built(&error))?;
+        // The threads of `spawn_blocking` start when they are needed, from here on, and are no workers.
+        while started.load(Ordering::Relaxed) < workers {
+            thread::sleep(START_POLL);
+        }
         Ok(Self { runtime, workers })
     }
 }
