@@ -1,7 +1,6 @@
 //! The two layouts of tokio: one runtime of many workers, or one runtime per CPU.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -21,9 +20,6 @@ use crate::subject::worker_cpus;
 /// Workers end within this after the trial; a task that blocks longer is left behind.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 
-/// How often it is looked whether all workers have started.
-const START_POLL: Duration = Duration::from_micros(50);
-
 /// One multi-thread runtime.
 #[derive(Debug)]
 pub struct MultiThread {
@@ -38,25 +34,28 @@ impl MultiThread {
     /// Class `runtime`: it could not be built.
     pub fn start(trial: &Trial, control: &Arc<Ledger>) -> Result<Self, Failure> {
         let workers = worker_cpus(trial).len();
-        let (for_threads, started) = (Arc::clone(control), Arc::new(AtomicUsize::new(0)));
-        let counted = Arc::clone(&started);
-        // Relaxed: a number for each alone.
-        let install = move || {
-            if counted.fetch_add(1, Ordering::Relaxed) < workers {
-                recorder::install(&for_threads);
-            }
-        };
         let runtime = Builder::new_multi_thread()
             .worker_threads(workers)
             .enable_all()
-            .on_thread_start(install)
             .on_thread_stop(recorder::finish_thread)
             .build()
             .map_err(|error| not_built(&error))?;
-        // The threads of `spawn_blocking` start when they are needed, from here on, and are no workers.
-        while started.load(Ordering::Relaxed) < workers {
-            thread::sleep(START_POLL);
-        }
+        // Not when a thread starts: those of `spawn_blocking` start too, and are no workers. Only as many tasks as there are workers can be
+        // at the barrier together, each on a worker of its own.
+        let everyone = Arc::new(Barrier::new(workers));
+        let install = |_| {
+            let (control, everyone) = (Arc::clone(control), Arc::clone(&everyone));
+            runtime.spawn(async move {
+                recorder::install(&control);
+                everyone.wait();
+            })
+        };
+        let installed: Vec<_> = (0..workers).map(install).collect();
+        runtime.block_on(async {
+            for task in installed {
+                task.await.expect("a recorder does not panic");
+            }
+        });
         Ok(Self { runtime, workers })
     }
 }
