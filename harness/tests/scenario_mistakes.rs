@@ -62,6 +62,11 @@ fn a_key_of_another_kind_of_wait_is_named() {
 }
 
 #[test]
+fn files_have_a_state_of_the_page_cache_and_room_for_every_user() {
+    shows("io", &[]);
+}
+
+#[test]
 fn work_in_rounds_is_made_of_whole_turns_batches_and_handfuls() {
     shows("rounds", &[]);
 }

@@ -1,7 +1,7 @@
 //! The files of a trial of the workload `file`, and what is kept on each user's: which content it must have by now.
 //!
 //! ```text
-//!  make ─▶ ( next ─▶ prepare ─▶ the subject's operation ─▶ judge )* ─▶ finish: every file that was written is read back
+//!  make ─▶ ( begin ─▶ prepare ─▶ the subject's operation ─▶ judge )* ─▶ finish: every file that was written is read back
 //! ```
 //! All of it is the harness's own work, done by plain calls, the same for every subject. None of it is in a service time; dropping a file
 //! from the page cache (`cold`) and reading one of 64 written files back take place in the window, so they are in the rate of every row alike.
@@ -182,7 +182,7 @@ impl<'a> Keeper<'a> {
 
     /// What the next operation is about.
     #[inline]
-    pub fn next(&mut self) -> Turn {
+    pub fn begin(&mut self) -> Turn {
         self.nth += 1;
         self.share.turn(self.nth - 1)
     }

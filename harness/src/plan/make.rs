@@ -134,6 +134,7 @@ fn effective(spec: &CaseSpec, phases: &Phases, subjects: &[String], trials: u32)
 fn users(spec: &CaseSpec) -> Option<u64> {
     match (&spec.workload, &spec.load) {
         (Workload::Tcp(tcp), _) if tcp.mode == TcpMode::Stream => None,
+        (Workload::Io(io), Load::Closed(closed)) => Some(u64::from(closed.users) * u64::from(io.operations_per_user())),
         (_, Load::Closed(closed)) => Some(closed.users.into()),
     }
 }

@@ -152,7 +152,7 @@ impl CaseSpec {
             "placement": self.placement.to_json(),
             "load": self.load,
             "runtime": self.runtime,
-            "workload": self.workload,
+            "workload": self.workload.without_dir(),
             "floor": self.workload.floor(),
             "params": self.params,
             "thresholds": self.thresholds,

@@ -56,6 +56,7 @@ fn value(shape: &Shape) -> Map<String, Json> {
         Shape::Metric => json!({ "enum": metric::all().into_iter().map(|metric| metric.id).collect::<Vec<_>>() }),
         Shape::Boolean => json!({ "type": "boolean" }),
         Shape::Duration(..) => quantity(&DURATION),
+        Shape::Size(..) => quantity(&SIZE),
         Shape::Sizes => sizes(),
         Shape::Cpus => {
             let list = json!({ "type": "array", "minItems": 1, "uniqueItems": true, "items": { "type": "integer", "minimum": 0, "maximum": 8191 } });

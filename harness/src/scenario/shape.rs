@@ -37,6 +37,8 @@ pub(crate) enum Shape {
     Boolean,
     /// A duration, in nanoseconds, both ends included, a multiple of the third.
     Duration(u64, u64, u64),
+    /// A size in bytes, both ends included, a multiple of the third.
+    Size(u64, u64, u64),
     /// A size in bytes, or how sizes vary.
     Sizes,
     /// `"auto"`, `"free"` or a list of CPU numbers.
@@ -99,6 +101,7 @@ impl Shape {
             Self::Metric => "a metric id".into(),
             Self::Boolean => "true or false".into(),
             Self::Duration(..) => format!("a duration, as `\"{}\"`", DURATION.example),
+            Self::Size(..) => format!("a size, as `\"{}\"`", SIZE.example),
             Self::Sizes => format!(
                 "a size, as `\"{}\"`, or `{{ range = [\"64B\", \"1KiB\"] }}`, or `{{ split = [[\"64B\", 9], [\"1KiB\", 1]] }}`",
                 SIZE.example
@@ -136,6 +139,7 @@ impl Shape {
                 | Self::Positive
                 | Self::Boolean
                 | Self::Duration(..)
+                | Self::Size(..)
                 | Self::Sizes
                 | Self::Cpus
                 | Self::Choice(Choice { word: Some(_), .. })

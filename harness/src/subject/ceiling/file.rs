@@ -27,6 +27,7 @@ use crate::subject::protocol::Trial;
 use crate::subject::serve::Session;
 use crate::subject::{threads, worker_cpus};
 use crate::workload::file::{FileMode, FileWorkload, Fsync, Turn, Via};
+use crate::workload::storage::CacheState;
 
 /// New files are the user's alone, as those of every subject are in a folder that is.
 const MODE: Mode = Mode::from_raw_mode(0o600);
@@ -36,9 +37,9 @@ const WRITE: OFlags = OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::TRUNC).
 /// The loop of a case whose files stay on this host; fixed by the case alone, except where io_uring is refused.
 pub fn choose(workload: &FileWorkload, has_ring: bool) -> Variant {
     match workload.mode {
-        FileMode::Read if has_ring && std::env::var_os("ZF_BARE").is_none() => Variant::RingChain,
-        FileMode::Write | FileMode::Copy if std::env::var_os("ZF_BARE").is_none() => Variant::ThreadPerUser,
-        _ => Variant::BareSyscalls,
+        FileMode::Read if has_ring && workload.storage.cache == CacheState::Cold => Variant::RingChain,
+        FileMode::Write | FileMode::Copy => Variant::ThreadPerUser,
+        FileMode::Read | FileMode::Transfer => Variant::BareSyscalls,
     }
 }
 
@@ -101,7 +102,7 @@ impl PageBuffer {
     pub(super) fn new(size: u64) -> Self {
         let page = rustix::param::page_size();
         let memory = vec![0_u8; size as usize + 1 + page];
-        let from = if std::env::var_os("ZF_UNALIGNED").is_some() { 16 } else { memory.as_ptr().align_offset(page) };
+        let from = memory.as_ptr().align_offset(page);
         Self { memory, from }
     }
 
@@ -141,10 +142,13 @@ fn run_threads(site: &FileSite, paths: &Paths, users: Range<u32>) -> Result<(), 
             thread::Builder::new().name(format!("ceiling-user-{user}")).spawn_scoped(scope, move || run_bare(site, paths, user..user + 1))
         };
         let started: Vec<_> = users.map(start).collect();
-        started.into_iter().fold(Ok(()), |outcome, thread| {
+        let mut outcome = Ok(());
+        for thread in started {
             let thread = thread.map_err(|error| Failure { class: "threads".into(), message: format!("cannot start a thread: {error}") });
-            outcome.and(thread.and_then(|thread| thread.join().expect("a thread of the ceiling does not panic")))
-        })
+            let ended = thread.and_then(|thread| thread.join().expect("a thread of the ceiling does not panic"));
+            outcome = outcome.and(ended);
+        }
+        outcome
     })
 }
 
@@ -175,7 +179,7 @@ fn run_bare(site: &FileSite, paths: &Paths, users: Range<u32>) -> Result<(), Fai
 
 impl Desk<'_> {
     fn turn(&mut self, user: &mut User<'_>, recorder: &mut Recorder) {
-        let turn = user.keeper.next();
+        let turn = user.keeper.begin();
         let damages = self.site.control.takes_corruption(user.number);
         let outcome = self.operation(user, turn, damages);
         recorder.syscalls(std::mem::take(&mut self.calls));

@@ -4,11 +4,12 @@
 //! stay because their operations complete where they were begun. [`stack`] holds the I/O calls, [`fleet`] the workers; what a connection
 //! does stands in [`crate::subject::body`].
 
-#[cfg(target_os = "linux")]
-mod whole_files;
+mod files;
 pub mod fleet;
 pub mod pool;
 pub mod stack;
+#[cfg(target_os = "linux")]
+mod whole_files;
 
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ use crate::subject::application;
 use crate::subject::body::NO_FILES;
 #[cfg(target_os = "linux")]
 use crate::subject::body::file;
-use crate::subject::body::{NO_QUEUE, atomics, drive, http, latency, polling, scheduling, skew, sleep};
+use crate::subject::body::{NO_QUEUE, atomics, drive, http, io, latency, polling, scheduling, skew, sleep};
 use crate::subject::protocol::{SubjectDescription, Trial};
 use crate::subject::serve::{Session, Subject};
 use crate::workload::Workload;
@@ -51,6 +52,7 @@ impl Zokio {
             Workload::Polling(workload) => polling::run::<ZokioStack, _>(fleet()?, control, trial, workload, session),
             Workload::Latency(workload) => latency::run::<ZokioStack, _>(fleet()?, control, trial, workload, session),
             Workload::Atomics(workload) => atomics::run::<ZokioStack, _>(fleet()?, control, trial, workload, session),
+            Workload::Io(workload) => io::run::<ZokioStack, _>(fleet, control, trial, workload, session),
             // A library of its own, measured without the runtime.
             Workload::Pool(workload) => pool::run(trial, session, control, workload),
             Workload::Memory(_) => {
@@ -68,8 +70,9 @@ impl Zokio {
 
 impl Subject for Zokio {
     fn describe(&self) -> SubjectDescription {
-        let workloads =
-            ["tcp", "http", "scheduling", "stealing", "polling", "latency", "atomics", "pool", "file", "sleep"].map(String::from).to_vec();
+        let workloads = ["tcp", "http", "scheduling", "stealing", "polling", "latency", "atomics", "pool", "io", "file", "sleep"]
+            .map(String::from)
+            .to_vec();
         let version = env!("CARGO_PKG_VERSION").to_owned();
         SubjectDescription { name: "zokio".into(), version, build: super::build_info(), workloads }
     }

@@ -23,7 +23,7 @@ pub(super) async fn user<S: WholeFiles>(site: Arc<FileSite>, contents: Arc<[S::S
     control.user_ready();
     control.gate().wait().await;
     while !control.is_draining() {
-        let turn = user.keeper.next();
+        let turn = user.keeper.begin();
         let damages = control.takes_corruption(number);
         match user.operation(turn, damages).await {
             Ok(service_ns) => recorder::with(control, |recorder| recorder.success(service_ns, site.workload.size)),
