@@ -48,6 +48,9 @@ impl FileSet {
         let (writes, copies) = (workload.mode == FileMode::Write, workload.mode == FileMode::Copy);
         let sources = if writes { Vec::new() } else { claim("data")? };
         let targets = if writes || copies { claim("copy")? } else { Vec::new() };
+        if writes || copies {
+            settle(folder.path())?;
+        }
         let mut this = Self { workload: workload.clone(), seed, folder, sources, targets, watch: None };
         for (file, path) in this.sources.iter().enumerate() {
             page_cache::write_file(path, this.content(u32::try_from(file).unwrap_or(u32::MAX)), workload.size)?;
@@ -161,6 +164,13 @@ impl FileSet {
         };
         flipped().expect("a file of the trial can be damaged");
     }
+}
+
+/// Waits until the file system has done what earlier trials have left to it: blocks that were given up and not yet committed as free make
+/// every later allocation slower, for whoever comes next.
+fn settle(folder: &Path) -> Result<(), Failure> {
+    let settled = File::open(folder).and_then(|folder| Ok(rustix::fs::syncfs(folder)?));
+    settled.map_err(|error| Failure { class: "work-folder".into(), message: format!("the file system does not settle: {error}") })
 }
 
 /// What one user has done with its files.
