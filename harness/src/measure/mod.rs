@@ -19,5 +19,7 @@ pub mod recorder;
 mod ring_nop;
 pub mod stamp;
 pub mod steady;
+#[cfg(target_os = "linux")]
+pub mod syscalls;
 pub mod tally;
 pub mod workdir;

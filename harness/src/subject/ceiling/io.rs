@@ -16,6 +16,7 @@ use crate::measure::recorder::Recorder;
 use crate::measure::stamp::now_ns;
 use crate::measure::tally::Ledger;
 use crate::subject::body::drive::unsupported;
+use crate::subject::body::io::counted;
 use crate::subject::body::io::reader::{Outcome, ReadSite, Reader, record};
 use crate::subject::body::stack::FleetReport;
 use crate::subject::body::users;
@@ -41,17 +42,19 @@ pub(super) fn run(
             return Err(unsupported(&why));
         }
         let report = FleetReport { driver: "io_uring".into(), ..threads::report("ring-batch", trial) };
-        return threads::run(trial, session, control, "ceiling", report, |users| io_ring::run_nops(control, users));
+        return counted(control, trial, || {
+            threads::run(trial, session, control, "ceiling", report, |users| io_ring::run_nops(control, users))
+        });
     }
     // A lone read is a call that waits for it; what is outstanding together goes to a ring together.
     let is_alone = users::count(trial) as usize <= worker_cpus(trial).len() && workload.operations_per_user() == 1;
     let site = ReadSite::prepare(trial, workload, control)?;
     let record = if is_alone || refusal.is_some() {
         let report = FleetReport { driver_reason: refusal.filter(|_| !is_alone), ..threads::report("pread", trial) };
-        threads::run(trial, session, control, "ceiling", report, |users| run_calls(&site, users))
+        counted(control, trial, || threads::run(trial, session, control, "ceiling", report, |users| run_calls(&site, users)))
     } else {
         let report = FleetReport { driver: "io_uring".into(), ..threads::report("ring-fixed", trial) };
-        threads::run(trial, session, control, "ceiling", report, |users| io_ring::run_reads(&site, users))
+        counted(control, trial, || threads::run(trial, session, control, "ceiling", report, |users| io_ring::run_reads(&site, users)))
     };
     site.finish(record?)
 }

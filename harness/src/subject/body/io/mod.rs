@@ -19,6 +19,7 @@ use super::stack::Fleet;
 use super::users;
 use crate::measure::recorder;
 use crate::measure::stamp::now_ns;
+use crate::measure::syscalls::SyscallCount;
 use crate::measure::tally::Ledger;
 use crate::subject::protocol::Trial;
 use crate::subject::serve::Session;
@@ -40,11 +41,23 @@ pub fn run<T: Files, F: Fleet>(
         if let Some(why) = T::NO_NOP {
             return Err(unsupported(why));
         }
-        return users::run(fleet()?, control, trial, session, |_| nop::user::<T>(Arc::clone(control)));
+        return counted(control, trial, || users::run(fleet()?, control, trial, session, |_| nop::user::<T>(Arc::clone(control))));
     }
     let site = Arc::new(ReadSite::prepare(trial, workload, control)?);
-    let outcome = users::run(fleet()?, control, trial, session, |number| user::<T>(Arc::clone(&site), number));
+    let user = |number| user::<T>(Arc::clone(&site), number);
+    let outcome = counted(control, trial, || users::run(fleet()?, control, trial, session, user));
     site.finish(outcome?)
+}
+
+/// Runs a trial whose system calls are counted while it warms up; `run` starts all threads of the subject.
+///
+/// # Errors
+/// Those of `run`.
+pub fn counted(control: &Arc<Ledger>, trial: &Trial, run: impl FnOnce() -> Result<TrialRecord, Failure>) -> Result<TrialRecord, Failure> {
+    let count = SyscallCount::start(control, trial.phases.warmup_window_ms.unwrap_or(trial.phases.warmup_ms));
+    let mut outcome = run();
+    count.finish(outcome.as_mut().ok());
+    outcome
 }
 
 async fn user<T: Files>(site: Arc<ReadSite>, number: u32) {
