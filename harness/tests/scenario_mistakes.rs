@@ -67,6 +67,11 @@ fn workers_are_counted_doubled_or_left_to_the_host() {
 }
 
 #[test]
+fn files_have_a_state_of_the_page_cache_and_room_for_every_user() {
+    shows("io", &[]);
+}
+
+#[test]
 fn work_in_rounds_is_made_of_whole_turns_batches_and_handfuls() {
     shows("rounds", &[]);
 }

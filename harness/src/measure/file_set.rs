@@ -1,7 +1,7 @@
 //! The files of a trial of the workload `file`, and what is kept on each user's: which content it must have by now.
 //!
 //! ```text
-//!  make ─▶ ( next ─▶ prepare ─▶ the subject's operation ─▶ judge )* ─▶ finish: every file that was written is read back
+//!  make ─▶ ( begin ─▶ prepare ─▶ the subject's operation ─▶ judge )* ─▶ finish: every file that was written is read back
 //! ```
 //! All of it is the harness's own work, done by plain calls, the same for every subject. None of it is in a service time; dropping a file
 //! from the page cache (`cold`) and reading one of 64 written files back take place in the window, so they are in the rate of every row alike.
@@ -48,6 +48,9 @@ impl FileSet {
         let (writes, copies) = (workload.mode == FileMode::Write, workload.mode == FileMode::Copy);
         let sources = if writes { Vec::new() } else { claim("data")? };
         let targets = if writes || copies { claim("copy")? } else { Vec::new() };
+        if writes || copies {
+            settle(folder.path())?;
+        }
         let mut this = Self { workload: workload.clone(), seed, folder, sources, targets, watch: None };
         for (file, path) in this.sources.iter().enumerate() {
             page_cache::write_file(path, this.content(u32::try_from(file).unwrap_or(u32::MAX)), workload.size)?;
@@ -163,6 +166,13 @@ impl FileSet {
     }
 }
 
+/// Waits until the file system has done what earlier trials have left to it: blocks that were given up and not yet committed as free make
+/// every later allocation slower, for whoever comes next.
+fn settle(folder: &Path) -> Result<(), Failure> {
+    let settled = File::open(folder).and_then(|folder| Ok(rustix::fs::syncfs(folder)?));
+    settled.map_err(|error| Failure { class: "work-folder".into(), message: format!("the file system does not settle: {error}") })
+}
+
 /// What one user has done with its files.
 #[derive(Debug)]
 pub struct Keeper<'a> {
@@ -182,7 +192,7 @@ impl<'a> Keeper<'a> {
 
     /// What the next operation is about.
     #[inline]
-    pub fn next(&mut self) -> Turn {
+    pub fn begin(&mut self) -> Turn {
         self.nth += 1;
         self.share.turn(self.nth - 1)
     }
@@ -197,7 +207,7 @@ impl<'a> Keeper<'a> {
         if !is_cold && !damages {
             return Ok(());
         }
-        let read = if self.files.workload.mode == FileMode::Copy { turn.source(self.files.count()) } else { turn.file };
+        let read = if self.files.workload.mode == FileMode::Copy { turn.source } else { turn.file };
         if damages && self.files.workload.mode != FileMode::Write {
             self.files.flip(self.files.source(read));
         }
@@ -221,7 +231,7 @@ impl<'a> Keeper<'a> {
     #[inline]
     pub fn judge_written(&mut self, turn: Turn, damages: bool) -> Result<(), Fault> {
         let is_copy = self.files.workload.mode == FileMode::Copy;
-        let number = if is_copy { turn.source(self.files.count()) } else { turn.written() };
+        let number = if is_copy { turn.source } else { turn.written() };
         self.written[turn.place] = Some(number);
         if !turn.is_read_back && !damages {
             return Ok(());
@@ -241,7 +251,7 @@ impl<'a> Keeper<'a> {
     pub fn repair(&self, turn: Turn) {
         match self.files.workload.mode {
             FileMode::Write => {}
-            FileMode::Copy => self.files.flip(self.files.source(turn.source(self.files.count()))),
+            FileMode::Copy => self.files.flip(self.files.source(turn.source)),
             FileMode::Read | FileMode::Transfer => self.files.flip(self.files.source(turn.file)),
         }
     }

@@ -20,6 +20,8 @@ pub mod recorder;
 mod ring_nop;
 pub mod stamp;
 pub mod steady;
+#[cfg(target_os = "linux")]
+pub mod syscalls;
 pub mod tally;
 pub mod watch;
 pub mod workdir;

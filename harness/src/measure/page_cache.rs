@@ -2,7 +2,7 @@
 //!
 //! | state | reached by | verified by |
 //! |---|---|---|
-//! | `warm` | fdatasync, and one read of every byte | all pages resident (mincore) before; the device read next to nothing |
+//! | `warm` | one read of every byte | all pages resident (mincore) before; the device read next to nothing |
 //! | `cold` | fdatasync, posix_fadvise(DONTNEED), no read-ahead | no page resident before; the device read what was asked for |
 //! | `direct` | as `cold`, and files opened with `O_DIRECT` | the flag read back from the descriptor; the device read what was asked for |
 //!
@@ -88,11 +88,19 @@ pub fn check_descriptor(file: impl AsFd, state: CacheState) -> Result<(), Failur
     Err(not_reached(state, &format!("a file was opened {} O_DIRECT", if state == CacheState::Direct { "without" } else { "with" })))
 }
 
+/// Tells the kernel that reads of this descriptor follow no order: no read-ahead.
+///
+/// # Errors
+/// The system's.
+pub fn expect_random(file: impl AsFd) -> io::Result<()> {
+    fadvise(file, 0, None, Advice::Random).map_err(io::Error::from)
+}
+
 /// Writes back and drops the pages of a range; length 0: to the end of the file.
 ///
 /// # Errors
 /// The system's.
-pub fn drop_range(file: &File, offset: u64, bytes: u64) -> io::Result<()> {
+pub fn drop_range(file: impl AsFd, offset: u64, bytes: u64) -> io::Result<()> {
     fadvise(file, offset, std::num::NonZero::new(bytes), Advice::DontNeed).map_err(io::Error::from)
 }
 
@@ -172,10 +180,12 @@ impl CacheWatch {
 }
 
 fn bring(state: CacheState, file: &File) -> io::Result<()> {
-    file.sync_data()?;
     if state != CacheState::Warm {
+        // Only what was written back can be dropped. What is warm stays in memory and need never see the disk: a trial is over long before
+        // the kernel writes back by itself.
+        file.sync_data()?;
         // Read-ahead would bring in pages that nobody asked for.
-        fadvise(file, 0, None, Advice::Random)?;
+        expect_random(file)?;
         return drop_range(file, 0, 0);
     }
     let mut piece = vec![0; PIECE_BYTES];

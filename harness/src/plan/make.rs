@@ -138,6 +138,7 @@ fn effective(spec: &CaseSpec, phases: &Phases, subjects: &[String], trials: u32)
 fn users(spec: &CaseSpec) -> Option<u64> {
     match (&spec.workload, &spec.load) {
         (Workload::Tcp(tcp), _) if tcp.mode == TcpMode::Stream => None,
+        (Workload::Io(io), load) => load.users_of_closed_loop().map(|users| u64::from(users) * u64::from(io.operations_per_user())),
         (_, load) => load.users_of_closed_loop().map(u64::from),
     }
 }

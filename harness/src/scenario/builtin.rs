@@ -8,6 +8,7 @@ const FILES: &[(&str, &str)] = &[
     ("memory", include_str!("../../../scenarios/memory.toml")),
     ("pool", include_str!("../../../scenarios/pool.toml")),
     ("atomics", include_str!("../../../scenarios/atomics.toml")),
+    ("io", include_str!("../../../scenarios/io.toml")),
     ("latency", include_str!("../../../scenarios/latency.toml")),
     ("scaling", include_str!("../../../scenarios/scaling.toml")),
     ("file", include_str!("../../../scenarios/file.toml")),

@@ -184,7 +184,7 @@ impl CaseSpec {
             "placement": self.placement.to_json(),
             "load": self.load,
             "runtime": self.runtime,
-            "workload": self.workload,
+            "workload": self.workload.without_dir(),
             "floor": self.workload.floor(),
             "no_doubling": self.workload.no_doubling(),
             "params": self.params,

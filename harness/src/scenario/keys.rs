@@ -12,9 +12,9 @@ pub(crate) const USERS_MAX: u64 = 1_000_000;
 
 /// Workload tables of this version.
 pub(crate) const WORKLOADS: &[&str] =
-    &["tcp", "http", "scheduling", "stealing", "polling", "memory", "pool", "atomics", "latency", "file", "sleep", "custom"];
-/// Workload tables of the format that this version cannot run.
-pub(crate) const WORKLOADS_UNSUPPORTED: &[&str] = &["io"];
+    &["tcp", "http", "scheduling", "stealing", "polling", "memory", "pool", "atomics", "io", "file", "latency", "sleep", "custom"];
+/// Workload tables of the format that this version cannot run: none any more.
+pub(crate) const WORKLOADS_UNSUPPORTED: &[&str] = &[];
 /// Severities of a threshold.
 pub(crate) const SEVERITIES: &[&str] = &["fail", "warn"];
 /// Comparisons of a threshold.
@@ -153,6 +153,7 @@ pub(crate) const SCENARIO: &[Field] = &[
     Field::optional("memory", Shape::Inherited(workloads::memory::KEYS), "The workload: blocks of memory, allocated and freed."),
     Field::optional("pool", Shape::Inherited(workloads::pool::KEYS), "The workload: objects taken from a pool and given back."),
     Field::optional("file", Shape::Inherited(workloads::file::KEYS), "The workload: whole files, and their transfer over TCP."),
+    Field::optional("io", Shape::Inherited(workloads::io::KEYS), "The workload: reads of a file, and the ring alone."),
     Field::optional("custom", Shape::Inherited(workloads::custom::KEYS), "The workload: what a program of your own does."),
     Field::optional("matrix", Shape::Matrix, "Multiplies the scenario into cases."),
     Field::optional("exclude", Shape::Tables(&[]), "Matrix points left out."),
@@ -181,6 +182,7 @@ pub(crate) const DEFAULTS: &[Field] = &[
     Field::optional("memory", Shape::Inherited(workloads::memory::KEYS), "For scenarios with a memory table."),
     Field::optional("pool", Shape::Inherited(workloads::pool::KEYS), "For scenarios with a pool table."),
     Field::optional("file", Shape::Inherited(workloads::file::KEYS), "For scenarios with a file table."),
+    Field::optional("io", Shape::Inherited(workloads::io::KEYS), "For scenarios with an io table."),
     Field::optional("custom", Shape::Inherited(workloads::custom::KEYS), "For scenarios with a custom table."),
     Field::optional("threshold", Shape::Tables(THRESHOLD), "Limits of every scenario, beside its own."),
 ];

@@ -57,6 +57,7 @@ fn value(shape: &Shape) -> Map<String, Json> {
         Shape::Boolean => json!({ "type": "boolean" }),
         Shape::Duration(..) => quantity(&DURATION),
         Shape::Rate(..) => quantity(&RATE),
+        Shape::Size(..) => quantity(&SIZE),
         Shape::Sizes => sizes(),
         Shape::Cpus => {
             let list = json!({ "type": "array", "minItems": 1, "uniqueItems": true, "items": { "type": "integer", "minimum": 0, "maximum": 8191 } });

@@ -44,6 +44,8 @@ pub(crate) enum Shape {
     Duration(u64, u64, u64),
     /// Operations per second, both ends included.
     Rate(u64, u64),
+    /// A size in bytes, both ends included, a multiple of the third.
+    Size(u64, u64, u64),
     /// A size in bytes, or how sizes vary.
     Sizes,
     /// `"auto"`, `"free"` or a list of CPU numbers.
@@ -109,6 +111,7 @@ impl Shape {
             Self::Boolean => "true or false".into(),
             Self::Duration(..) => format!("a duration, as `\"{}\"`", DURATION.example),
             Self::Rate(..) => format!("a rate, as `\"{}\"`", RATE.example),
+            Self::Size(..) => format!("a size, as `\"{}\"`", SIZE.example),
             Self::Sizes => format!(
                 "a size, as `\"{}\"`, or `{{ range = [\"64B\", \"1KiB\"] }}`, or `{{ split = [[\"64B\", 9], [\"1KiB\", 1]] }}`",
                 SIZE.example
@@ -148,6 +151,7 @@ impl Shape {
                 | Self::Boolean
                 | Self::Duration(..)
                 | Self::Rate(..)
+                | Self::Size(..)
                 | Self::Sizes
                 | Self::Cpus
                 | Self::Workers

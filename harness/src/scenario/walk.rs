@@ -87,6 +87,7 @@ pub(crate) fn check(shape: &'static Shape, node: &Node, path: &str, key: &Span, 
         }
         (Shape::Rate(low, high), Value::Text(text)) => check_rate((*low, *high), text, path, &node.span, findings),
         (Shape::MetricValue, Value::Text(_) | Value::Integer(_) | Value::Float(_)) => check_metric_value(node, path, beside, findings),
+        (Shape::Size(low, high, step), Value::Text(text)) => check_size((*low, *high, *step), text, path, &node.span, findings),
         (Shape::Sizes, Value::Text(_) | Value::Table(_)) => super::sizes::check(node, path, findings),
         (Shape::Cpus, Value::Text(word)) => check_word(&["auto", "free"], word, path, &node.span, findings),
         (Shape::Cpus, Value::Array(elements)) => check_cpus(elements, path, &node.span, findings),
@@ -126,7 +127,7 @@ fn quantity_of(shape: &Shape) -> Option<&'static Kind> {
     match shape {
         Shape::Duration(..) => Some(&quantity::DURATION),
         Shape::Rate(..) => Some(&quantity::RATE),
-        Shape::Sizes => Some(&quantity::SIZE),
+        Shape::Size(..) | Shape::Sizes => Some(&quantity::SIZE),
         _ => None,
     }
 }
@@ -199,6 +200,20 @@ fn check_rate((low, high): (u64, u64), text: &str, path: &str, span: &Span, find
     }
 }
 
+fn check_size((low, high, step): (u64, u64, u64), text: &str, path: &str, span: &Span, findings: &mut Findings) {
+    match quantity::SIZE.parse(text) {
+        Err(error) => findings.push(bad_quantity(&quantity::SIZE, &error, text, path, span)),
+        Ok(value) if value < low || value > high => {
+            let bound = if value < low { format!("at least {}", size(low)) } else { format!("at most {}", size(high)) };
+            findings.push(Diagnostic::new(span, format!("`{path}` must be {bound}")).label(format!("this is {}", size(value))));
+        }
+        Ok(value) if value % step != 0 => {
+            findings.push(Diagnostic::new(span, format!("`{path}` must be a multiple of {}", size(step))).label("a fraction of it"));
+        }
+        Ok(_) => {}
+    }
+}
+
 pub(crate) fn bad_quantity(kind: &Kind, error: &QuantityError, text: &str, path: &str, span: &Span) -> Diagnostic {
     let message = format!("`{}` is not a {}: {error}", shown(text), kind.name);
     Diagnostic::new(span, message).label(format!("`{path}` is a {}", kind.name)).help(kind.help(error))
@@ -209,6 +224,15 @@ fn duration(ns: u64) -> String {
     let units = quantity::DURATION.units.iter().rev().filter(|(name, _)| *name != "m" && *name != "µs");
     let (name, worth) = units.copied().find(|(_, worth)| ns >= *worth && ns.is_multiple_of(*worth)).unwrap_or(("ns", 1));
     format!("{}{name}", ns / worth)
+}
+
+/// Bytes in the largest unit that is exact.
+fn size(bytes: u64) -> String {
+    let (name, worth) = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)]
+        .into_iter()
+        .find(|(_, worth)| bytes >= *worth && bytes.is_multiple_of(*worth))
+        .unwrap_or(("B", 1));
+    format!("{}{name}", bytes / worth)
 }
 
 /// An integer or a float as a number.

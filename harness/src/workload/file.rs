@@ -155,6 +155,8 @@ pub struct Turn {
     pub place: usize,
     /// How often the user has been through all of its files.
     pub round: u64,
+    /// The file that a copy is made from: another one in each round, where the user has more than one.
+    pub source: u32,
     /// A write or a copy: it is read back at once.
     pub is_read_back: bool,
 }
@@ -178,7 +180,9 @@ impl Share {
     pub fn turn(self, nth: u64) -> Turn {
         let count = u64::from(self.count());
         let place = usize::try_from(nth % count).unwrap_or(0);
-        Turn { file: self.file(place), place, round: nth / count, is_read_back: nth % READ_BACK_EVERY == READ_BACK_EVERY - 1 }
+        let round = nth / count;
+        let source = self.file(usize::try_from((nth + round) % count).unwrap_or(0));
+        Turn { file: self.file(place), place, round, source, is_read_back: nth % READ_BACK_EVERY == READ_BACK_EVERY - 1 }
     }
 }
 
@@ -186,11 +190,6 @@ impl Turn {
     /// The content that a write gives its file.
     pub fn written(self) -> u32 {
         ((u64::from(self.file) + 1 + self.round) % u64::from(CONTENTS)) as u32
-    }
-
-    /// The file that a copy is made from, of so many.
-    pub fn source(self, files: u32) -> u32 {
-        ((u64::from(self.file) + self.round) % u64::from(files.max(1))) as u32
     }
 }
 
@@ -208,7 +207,7 @@ mod tests {
                 for nth in 0..round {
                     seen[share.turn(nth).file as usize] += 1;
                     assert_eq!(share.turn(nth).round, 0);
-                    assert_eq!(share.turn(nth + round), Turn { round: 1, ..share.turn(nth + round) });
+                    assert_eq!(share.turn(nth + round).round, 1);
                     assert_eq!(share.turn(nth).file, share.turn(nth + round).file);
                 }
             }
@@ -223,7 +222,7 @@ mod tests {
             let (now, next) = (share.turn(nth), share.turn(nth + u64::from(share.count())));
             assert_eq!(now.file, next.file);
             assert_ne!(now.written(), next.written());
-            assert_ne!(now.source(8), next.source(8));
+            assert_ne!(now.source, next.source);
         }
     }
 

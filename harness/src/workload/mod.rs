@@ -5,6 +5,7 @@
 pub mod atomics;
 pub mod file;
 pub mod http;
+pub mod io;
 pub mod latency;
 pub mod memory;
 pub mod polling;
@@ -45,6 +46,8 @@ pub enum Workload {
     Pool(pool::PoolWorkload),
     /// Whole files.
     File(file::FileWorkload),
+    /// Reads of a file, and the ring alone.
+    Io(io::IoWorkload),
     /// What a program of the user's own does; only such programs can run it.
     Custom(CustomWorkload),
 }
@@ -87,6 +90,7 @@ impl Workload {
             Self::Memory(_) => "memory",
             Self::Pool(_) => "pool",
             Self::File(_) => "file",
+            Self::Io(_) => "io",
             Self::Custom(_) => "custom",
         }
     }
@@ -111,6 +115,7 @@ impl Workload {
             Self::Memory(_) => "allocations_per_s",
             Self::Pool(_) => "acquires_per_s",
             Self::File(_) => file::FileWorkload::PRIMARY_METRIC,
+            Self::Io(_) => "io_ops_per_s",
         }
     }
 
@@ -130,6 +135,7 @@ impl Workload {
             Self::Memory(memory) => memory.witness(),
             Self::Pool(pool) => pool.witness(),
             Self::File(file) => file.witness(),
+            Self::Io(io) => io.witness(),
             Self::Custom(_) => "the program checks its own results, and says how many operations of a round hold",
         }
     }
@@ -140,6 +146,7 @@ impl Workload {
             Self::Tcp(tcp) => tcp.bytes_per_operation(),
             Self::Http(http) => Some(http.bytes_per_operation()),
             Self::File(file) => Some(file.size),
+            Self::Io(io) => io.bytes_per_operation(),
             _ => None,
         }
     }
@@ -166,25 +173,26 @@ impl Workload {
     ///
     /// An operation that is one turn of a loop names `empty_loop_ns`; then `empty-loop` judges it too.
     pub fn floor(&self) -> Vec<(&'static str, f64)> {
-        let floor: &[_] = match self {
-            Self::File(file) => return file.floor(),
-            Self::Scheduling(_) | Self::Polling(_) | Self::Memory(_) | Self::Pool(_) | Self::Custom(_) => &[("empty_loop_ns", 1.0)],
-            Self::Atomics(atomics) => atomics.mode.floor(),
+        match self {
+            Self::Scheduling(_) | Self::Polling(_) | Self::Memory(_) | Self::Pool(_) | Self::Custom(_) => vec![("empty_loop_ns", 1.0)],
+            Self::Atomics(atomics) => atomics.mode.floor().to_vec(),
+            Self::Io(io) => io.floor(),
+            Self::File(file) => file.floor(),
             Self::Stealing(stealing) => match stealing.mode {
-                stealing::StealingMode::Queue => &[("fetch_add_ns", 1.0)],
-                stealing::StealingMode::Skew => &[("empty_loop_ns", 1.0)],
+                stealing::StealingMode::Queue => vec![("fetch_add_ns", 1.0)],
+                stealing::StealingMode::Skew => vec![("empty_loop_ns", 1.0)],
             },
-            Self::Tcp(_) | Self::Http(_) | Self::Sleep(_) => &[],
+            Self::Tcp(_) | Self::Http(_) | Self::Sleep(_) => Vec::new(),
             // The clock is read at both ends of each wait.
-            Self::Latency(_) => &[("timer_cost_ns", 2.0)],
-        };
-        floor.to_vec()
+            Self::Latency(_) => vec![("timer_cost_ns", 2.0)],
+        }
     }
 
     /// The files it makes, and where; `None`: none.
     pub fn files(&self) -> Option<FilesNeeded<'_>> {
         match self {
             Self::File(file) => Some(FilesNeeded { storage: &file.storage, bytes: file.bytes_needed() }),
+            Self::Io(io) => io.files(),
             _ => None,
         }
     }
@@ -198,7 +206,7 @@ impl Workload {
             Self::Atomics(atomics) => Some(atomics.operations_per_round.into()),
             Self::Memory(memory) => Some(memory.operations_per_round.into()),
             Self::Pool(pool) => Some(pool.operations_per_round.into()),
-            Self::Tcp(_) | Self::Http(_) | Self::File(_) | Self::Sleep(_) | Self::Latency(_) | Self::Custom(_) => None,
+            Self::Tcp(_) | Self::Http(_) | Self::Io(_) | Self::File(_) | Self::Sleep(_) | Self::Latency(_) | Self::Custom(_) => None,
         }
     }
 
@@ -217,6 +225,20 @@ impl Workload {
             Self::Latency(_) => Some("its times are waits, whose length does not follow from work"),
             _ => None,
         }
+    }
+
+    /// As it is shown in a result: where its files are is nobody's business.
+    pub fn without_dir(&self) -> Self {
+        let mut shown = self.clone();
+        let storage = match &mut shown {
+            Self::Io(io) => io.storage.as_mut(),
+            Self::File(file) => Some(&mut file.storage),
+            _ => None,
+        };
+        if let Some(dir) = storage.and_then(|storage| storage.dir.as_mut()) {
+            "(given)".clone_into(dir);
+        }
+        shown
     }
 
     /// The TCP connections it holds and opens; `None`: none.

@@ -3,6 +3,7 @@
 
 mod fault_table;
 mod faults;
+mod files;
 mod host;
 mod interrupted;
 mod scaling;

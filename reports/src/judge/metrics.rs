@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | rates | successes (or their bytes) / elapsed of the measured window | median over trials |
 //! | `success_rate`, `error_rate` | share of the attempts that ended | over all attempts: no trial's error is outvoted |
-//! | CPU, system calls | the window's total / its successes | median |
+//! | CPU, system calls | the window's total / its successes (calls the kernel counted: those of a part of the warm-up) | median |
 //! | quantiles | the trial's own distribution, as far as its samples support it | median over trials; where some trial lacks the samples, the merged distribution's, without an interval |
 //! | `achieved_rate_per_s`, `sent_ratio` | open loop: successes per second; operations begun of those due | median; over all of them |
 //! | of a watched trial and of an overload | see [`super::stress`] | median |
@@ -22,6 +22,8 @@ use crate::units;
 
 /// Counter of the system calls made within the measured window.
 const SYSCALLS_MEASURED: &str = "syscalls_measured";
+/// Counters of the system calls and of the operations of a part of the warm-up, as the kernel counted them: they stand before the subject's own.
+const SAMPLED: [&str; 2] = ["syscalls_sampled", "operations_sampled"];
 /// Distributions that become metrics, `<id>_ns_p50` and so on; others are kept as histograms alone.
 const TIMED: [&str; 8] = [
     "service_time",
@@ -122,7 +124,12 @@ pub(super) fn pooled(
 
 fn costs(row: &Row<'_>) -> Vec<Metric> {
     let mut metrics = vec![summarized("cpu_ns_per_op", "ns", Better::Lower, per_trial(row, |trial| cpu_per_op(&trial, ALL_ROLES)))];
-    let syscalls = per_trial(row, |trial| per_success(&trial, trial.record.counters.get(SYSCALLS_MEASURED).copied()));
+    let syscalls = per_trial(row, |trial| {
+        let counter = |id: &str| trial.record.counters.get(id).copied();
+        let [calls, operations] = SAMPLED.map(counter);
+        let sampled = calls.zip(operations).filter(|(_, operations)| *operations > 0);
+        sampled.map(|(calls, operations)| calls as f64 / operations as f64).or(per_success(&trial, counter(SYSCALLS_MEASURED)))
+    });
     if syscalls.iter().any(Option::is_some) {
         metrics.push(summarized("syscalls_per_op", "1", Better::Lower, syscalls));
     }

@@ -69,6 +69,17 @@ fn costs_come_from_the_kernel_and_are_split_where_the_ends_are_apart() {
 }
 
 #[test]
+fn system_calls_that_the_kernel_counted_stand_before_those_a_subject_tells() {
+    let mut journal = Journal::round_trips();
+    journal.each("zokio", |record, _| {
+        record.counters.insert("syscalls_sampled".into(), 300);
+        record.counters.insert("operations_sampled".into(), 200);
+    });
+    let result = journal.summarize();
+    assert!((value(subject(&result.cases[0], "zokio"), "syscalls_per_op") - 1.5).abs() < 1e-9);
+}
+
+#[test]
 fn a_stream_is_ranked_by_its_bytes() {
     let result = Journal::full().summarize();
     let row = subject(&result.cases[3], "ceiling");

@@ -29,6 +29,18 @@ fn every_line_fits_and_plain_output_is_ascii() {
 }
 
 #[test]
+fn a_case_with_files_says_how_the_page_cache_held_them_and_where_they_were() {
+    let mut journal = Journal::round_trips();
+    journal.header.cases[0].page_cache = Some("cold".into());
+    journal.each("tokio", |record, _| drop(record.config.insert("file_system".into(), "tmpfs".into())));
+    let result = journal.summarize();
+    for text in [terminal::render(&result, false, 120), markdown::render(&result)] {
+        assert!(text.split_whitespace().collect::<Vec<_>>().join(" ").contains(", page cache cold on tmpfs"), "{text}");
+    }
+    assert!(!markdown::render(full_result()).contains("page cache"));
+}
+
+#[test]
 fn what_was_lost_stands_before_what_was_won() {
     let text = terminal::render(full_result(), false, 120);
     let place = |needle: &str| text.find(needle).unwrap_or_else(|| panic!("{needle} is missing in\n{text}"));

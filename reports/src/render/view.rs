@@ -1,5 +1,7 @@
 //! The words all renderers share: one line per row, one per comparison, one per target.
 
+use std::collections::BTreeSet;
+
 use crate::judge::compare::find;
 use crate::judge::time_id;
 use crate::schema::journal::CaseRole;
@@ -224,7 +226,17 @@ pub(super) fn conditions(case: &CaseResult) -> String {
         None => "as fast as the receiver takes it: time per write".to_string(),
     };
     let role = if case.role == CaseRole::Control { ", control, not ranked" } else { "" };
-    format!("{}, {load}{role}", case.endpoints)
+    format!("{}, {load}{}{role}", case.endpoints, files(case))
+}
+
+/// How the page cache held the files of a case, and on which file systems they were: files of memory are no disk.
+fn files(case: &CaseResult) -> String {
+    let Some(state) = &case.page_cache else { return String::new() };
+    let of_row = |row: &SubjectResult| row.config.get("file_system").and_then(serde_json::Value::as_str).map(printable);
+    let systems: BTreeSet<String> = case.subjects.iter().filter_map(of_row).collect();
+    let systems: Vec<String> = systems.into_iter().collect();
+    let place = if systems.is_empty() { String::new() } else { format!(" on {}", systems.join(", ")) };
+    format!(", page cache {}{place}", printable(state))
 }
 
 /// The schedule of an open loop, and what its times are.

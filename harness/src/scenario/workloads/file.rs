@@ -10,6 +10,7 @@ use crate::workload::Workload;
 use crate::workload::file::{FileMode, FileWorkload, Fsync, Via};
 use crate::workload::storage::{CacheState, Storage};
 
+use super::storage::{DIR, storage};
 use super::{connections, number, refuse, users, word};
 
 /// The size of a page on the web, and of the guide's files.
@@ -29,9 +30,9 @@ pub(crate) const KEYS: &[Field] = &[
     Field::optional(
         "cache",
         Shape::OneOf(&["warm", "cold"]),
-        "read, copy, transfer: whether the page cache holds a file before it is read.",
+        "read, copy: whether the page cache holds a file before it is read, verified; transfer: warm.",
     ),
-    Field::optional("dir", Shape::Text, "The folder below which a trial makes its own; that of temporary files when left out."),
+    DIR,
     Field::optional(
         "via",
         Shape::OneOf(&["read-write", "copy-file-range", "splice", "sendfile"]),
@@ -62,7 +63,7 @@ pub(super) fn build(scenario: &Table, findings: &mut Findings) -> (Workload, Loa
         mode,
         size: size(scenario, findings).unwrap_or(SIZE_BYTES),
         files: files(scenario, users, findings),
-        storage: Storage { dir: word(scenario, "file.dir").map(str::to_owned), cache: cache(scenario, mode, name, findings) },
+        storage: Storage { cache: cache(scenario, mode, name, findings), ..storage(scenario, "file", findings) },
         via: via(scenario, mode, name, findings),
         fsync: if word(scenario, "file.fsync") == Some("end") && mode == FileMode::Write { Fsync::End } else { Fsync::None },
         connections: if mode == FileMode::Transfer { users } else { 0 },
@@ -77,6 +78,11 @@ fn cache(scenario: &Table, mode: FileMode, name: &str, findings: &mut Findings) 
         return CacheState::Warm;
     }
     match (word(scenario, "file.cache"), scenario.at("file.cache"), scenario.at("file.mode")) {
+        (Some("cold"), Some(node), _) if mode == FileMode::Transfer => {
+            let message = "`cache = \"cold\"` is not for the mode `transfer`: who drops a file would have to be its server";
+            findings.push(Diagnostic::new(&node.span, message).label("warm alone").help("measure cold files with the mode `read`"));
+            CacheState::Warm
+        }
         (Some("cold"), ..) => CacheState::Cold,
         (None, None, Some(mode)) => {
             let message = format!("the mode `{name}` needs `cache`");
@@ -157,8 +163,9 @@ mod tests {
         let read = workload("mode = \"read\"\ncache = \"warm\"");
         assert_eq!((read.size, read.files, read.via, read.connections), (102_400, 256, None, 0));
         assert_eq!(read.storage, Storage { dir: None, cache: CacheState::Warm });
-        let sent = workload("mode = \"transfer\"\ncache = \"cold\"");
-        assert_eq!((sent.via, sent.connections, sent.storage.cache), (Some(Via::Sendfile), 8, CacheState::Cold));
+        let sent = workload("mode = \"transfer\"\ncache = \"warm\"");
+        assert_eq!((sent.via, sent.connections), (Some(Via::Sendfile), 8));
+        assert_eq!(workload("mode = \"copy\"\ncache = \"cold\"").storage.cache, CacheState::Cold);
         assert_eq!(workload("mode = \"copy\"\ncache = \"warm\"").via, Some(Via::CopyFileRange));
         assert_eq!(workload("mode = \"write\"\nfsync = \"end\"").fsync, Fsync::End);
     }
@@ -167,6 +174,7 @@ mod tests {
     fn what_has_no_effect_or_does_not_fit_is_a_mistake() {
         let cases = [
             ("mode = \"read\"", "needs `cache`"),
+            ("mode = \"transfer\"\ncache = \"cold\"", "not for the mode `transfer`"),
             ("mode = \"write\"\ncache = \"warm\"", "`cache` has no effect in the mode `write`"),
             ("mode = \"read\"\ncache = \"warm\"\nvia = \"splice\"", "`via` has no effect"),
             ("mode = \"read\"\ncache = \"warm\"\nfsync = \"end\"", "`fsync` has no effect"),

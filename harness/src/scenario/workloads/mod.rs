@@ -4,6 +4,7 @@ pub(crate) mod atomics;
 pub(crate) mod custom;
 pub(crate) mod file;
 pub(crate) mod http;
+pub(crate) mod io;
 pub(crate) mod latency;
 pub(crate) mod memory;
 pub(crate) mod paced;
@@ -12,6 +13,7 @@ pub(crate) mod pool;
 pub(crate) mod scheduling;
 pub(crate) mod sleep;
 pub(crate) mod stealing;
+pub(crate) mod storage;
 pub(crate) mod tcp;
 
 use crate::load::{ClosedLoad, Load};
@@ -43,6 +45,7 @@ pub(crate) fn build(scenario: &Table, workload: &str, findings: &mut Findings) -
         "memory" => memory::build(scenario, findings),
         "pool" => pool::build(scenario, findings),
         "http" => http::build(scenario, findings),
+        "io" => io::build(scenario, findings),
         "file" => file::build(scenario, findings),
         "custom" => custom::build(scenario),
         "sleep" => sleep::build(scenario),

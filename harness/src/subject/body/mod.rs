@@ -16,6 +16,8 @@ pub mod exchange;
 #[cfg(target_os = "linux")]
 pub mod file;
 pub mod http;
+#[cfg(target_os = "linux")]
+pub mod io;
 pub mod latency;
 mod option;
 pub mod outside;

@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 
 use rustix::fs::{Mode, OFlags, copy_file_range, fsync, open};
 use rustix::io::{Errno, read, write};
@@ -26,6 +27,7 @@ use crate::subject::protocol::Trial;
 use crate::subject::serve::Session;
 use crate::subject::{threads, worker_cpus};
 use crate::workload::file::{FileMode, FileWorkload, Fsync, Turn, Via};
+use crate::workload::storage::CacheState;
 
 /// New files are the user's alone, as those of every subject are in a folder that is.
 const MODE: Mode = Mode::from_raw_mode(0o600);
@@ -35,8 +37,9 @@ const WRITE: OFlags = OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::TRUNC).
 /// The loop of a case whose files stay on this host; fixed by the case alone, except where io_uring is refused.
 pub fn choose(workload: &FileWorkload, has_ring: bool) -> Variant {
     match workload.mode {
-        FileMode::Read if has_ring => Variant::RingChain,
-        _ => Variant::BareSyscalls,
+        FileMode::Read if has_ring && workload.storage.cache == CacheState::Cold => Variant::RingChain,
+        FileMode::Write | FileMode::Copy => Variant::ThreadPerUser,
+        FileMode::Read | FileMode::Transfer => Variant::BareSyscalls,
     }
 }
 
@@ -60,6 +63,7 @@ pub fn run(
     let paths = Paths::new(site.files(), workload);
     let record = threads::run(trial, session, control, "ceiling", report(variant, reason, &worker_cpus(trial)), |users| match variant {
         Variant::RingChain => file_ring::run(&site, &paths, users),
+        Variant::ThreadPerUser => run_threads(&site, &paths, users),
         _ => run_bare(&site, &paths, users),
     })?;
     site.complete(record)
@@ -86,6 +90,35 @@ pub(super) fn c_path(path: &Path) -> CString {
     CString::new(path.as_os_str().as_bytes()).expect("the path of a file that exists has no NUL")
 }
 
+/// Room for a file and one byte more, at the begin of a page: the kernel copies whole pages to it.
+#[derive(Debug)]
+pub(super) struct PageBuffer {
+    memory: Vec<u8>,
+    from: usize,
+}
+
+impl PageBuffer {
+    /// For files of this size.
+    pub(super) fn new(size: u64) -> Self {
+        let page = rustix::param::page_size();
+        let memory = vec![0_u8; size as usize + 1 + page];
+        let from = memory.as_ptr().align_offset(page);
+        Self { memory, from }
+    }
+
+    /// All of it.
+    pub(super) fn bytes(&mut self) -> &mut [u8] {
+        let page = rustix::param::page_size();
+        let end = self.memory.len() - page + self.from;
+        &mut self.memory[self.from..end]
+    }
+
+    /// The first bytes.
+    pub(super) fn filled(&self, count: usize) -> &[u8] {
+        &self.memory[self.from..self.from + count]
+    }
+}
+
 /// A user, and when its operation under way began: when the one before had ended.
 struct User<'a> {
     number: u32,
@@ -98,15 +131,32 @@ struct Desk<'a> {
     site: &'a FileSite,
     paths: &'a Paths,
     contents: Vec<Vec<u8>>,
-    buffer: Vec<u8>,
+    buffer: PageBuffer,
     calls: u64,
+}
+
+/// A thread for each user, on the CPU of the one that calls.
+fn run_threads(site: &FileSite, paths: &Paths, users: Range<u32>) -> Result<(), Failure> {
+    thread::scope(|scope| {
+        let start = |user| {
+            thread::Builder::new().name(format!("ceiling-user-{user}")).spawn_scoped(scope, move || run_bare(site, paths, user..user + 1))
+        };
+        let started: Vec<_> = users.map(start).collect();
+        let mut outcome = Ok(());
+        for thread in started {
+            let thread = thread.map_err(|error| Failure { class: "threads".into(), message: format!("cannot start a thread: {error}") });
+            let ended = thread.and_then(|thread| thread.join().expect("a thread of the ceiling does not panic"));
+            outcome = outcome.and(ended);
+        }
+        outcome
+    })
 }
 
 fn run_bare(site: &FileSite, paths: &Paths, users: Range<u32>) -> Result<(), Failure> {
     let control = &site.control;
     let mut recorder = Recorder::new(control);
     let contents = if site.workload.mode == FileMode::Write { site.files().contents() } else { Vec::new() };
-    let mut desk = Desk { site, paths, contents, buffer: vec![0; site.workload.size as usize + 1], calls: 0 };
+    let mut desk = Desk { site, paths, contents, buffer: PageBuffer::new(site.workload.size), calls: 0 };
     let user = |number| User { number, keeper: site.files().keeper(number, site.users), start: 0 };
     let mut users: Vec<User<'_>> = users.map(user).collect();
     users.iter().for_each(|_| control.user_ready());
@@ -129,8 +179,8 @@ fn run_bare(site: &FileSite, paths: &Paths, users: Range<u32>) -> Result<(), Fai
 
 impl Desk<'_> {
     fn turn(&mut self, user: &mut User<'_>, recorder: &mut Recorder) {
-        let turn = user.keeper.next();
-        let damages = (self.site.workload.mode == FileMode::Read || turn.is_read_back) && self.site.control.takes_corruption(user.number);
+        let turn = user.keeper.begin();
+        let damages = self.site.control.takes_corruption(user.number);
         let outcome = self.operation(user, turn, damages);
         recorder.syscalls(std::mem::take(&mut self.calls));
         match outcome {
@@ -152,7 +202,7 @@ impl Desk<'_> {
                 user.keeper.forget(turn);
                 return Err((class, Some(errno.raw_os_error())));
             }
-            (Ok(count), FileMode::Read) => user.keeper.judge_read(turn, &self.buffer[..count])?,
+            (Ok(count), FileMode::Read) => user.keeper.judge_read(turn, self.buffer.filled(count))?,
             (Ok(count), _) if count as u64 != self.site.workload.size => return Err((ErrorClass::Write, None)),
             (Ok(_), _) => user.keeper.judge_written(turn, damages)?,
         }
@@ -165,7 +215,7 @@ impl Desk<'_> {
         match workload.mode {
             FileMode::Read | FileMode::Transfer => {
                 self.calls += 3;
-                read_whole(&self.paths.sources[turn.file as usize], &mut self.buffer).map_err(|error| (ErrorClass::Read, error))
+                read_whole(&self.paths.sources[turn.file as usize], self.buffer.bytes()).map_err(|error| (ErrorClass::Read, error))
             }
             FileMode::Write => {
                 self.calls += 3 + u64::from(workload.fsync == Fsync::End);
@@ -173,15 +223,14 @@ impl Desk<'_> {
                 write_whole(path, content, workload.fsync).map_err(|error| (ErrorClass::Write, error))
             }
             FileMode::Copy => {
-                let source = turn.source(self.site.files().count());
-                let (from, to) = (&self.paths.sources[source as usize], &self.paths.targets[turn.file as usize]);
+                let (from, to) = (&self.paths.sources[turn.source as usize], &self.paths.targets[turn.file as usize]);
                 if workload.via == Some(Via::CopyFileRange) {
                     self.calls += 5;
                     return copy_inside(from, to, workload.size as usize).map_err(|error| (ErrorClass::Write, error));
                 }
                 self.calls += 6;
-                let count = read_whole(from, &mut self.buffer).map_err(|error| (ErrorClass::Read, error))?;
-                write_whole(to, &self.buffer[..count], Fsync::None).map_err(|error| (ErrorClass::Write, error))
+                let count = read_whole(from, self.buffer.bytes()).map_err(|error| (ErrorClass::Read, error))?;
+                write_whole(to, self.buffer.filled(count), Fsync::None).map_err(|error| (ErrorClass::Write, error))
             }
         }
     }

@@ -4,8 +4,9 @@
 //!  [open ─link─▶ read ─hard link─▶ close]      one submission; the read tells the bytes, the close ends the operation
 //! ```
 //! A read has room for one byte more than a file, and a short read breaks a soft link, so the link behind it is a hard one: the slot is
-//! closed whatever the read has met. An open that fails cancels the rest, and the close says so. As many chains are under way as
-//! [`chains`] says; each has a buffer and a slot of its own.
+//! closed whatever the read has met. An open that fails cancels the rest, and the close says so. Every user has a chain under way, with a
+//! buffer and a slot of its own: they wait for the disk together. What is in memory is done inside the submission, and three plain calls
+//! are as fast or faster there (4 KiB: 1.1 times, 100 KiB: the same within 10 %).
 //!
 //! Invariants
 //!  I1. A lane's buffer is neither touched nor moved while its chain is under way; paths and lanes outlive the ring, or are given up.
@@ -21,29 +22,19 @@ use io_uring::types::{DestinationSlot, Fd, Fixed};
 use io_uring::{opcode, types};
 use zokio_report::schema::journal::Failure;
 
-use super::file::{Paths, set_up};
+use super::file::{PageBuffer, Paths, set_up};
 use super::ring::{Done, Ring};
 use crate::measure::file_set::{Fault, Keeper};
 use crate::measure::recorder::{ErrorClass, Recorder};
 use crate::measure::stamp::now_ns;
 use crate::subject::body::file::FileSite;
 use crate::workload::file::Turn;
-use crate::workload::storage::CacheState;
 
 const TAG_OPEN: u64 = 1;
 const TAG_READ: u64 = 2;
 const TAG_CLOSE: u64 = 3;
 /// A chain takes no longer, whatever the disk does; one that does is given up.
 const CHAIN_LIMIT: Duration = Duration::from_secs(5);
-
-/// Chains under way at a time. From the page cache a chain is done inside its submission, so more of them save entries into the kernel and
-/// lose the core's cache to further buffers; from the disk they wait together.
-fn chains(site: &FileSite, users: usize) -> usize {
-    if site.workload.storage.cache == CacheState::Cold { users } else { users.min(WARM_CHAINS) }
-}
-
-/// Measured on 2 CPUs, 100 KiB files of ext4: see the commit that made it so.
-const WARM_CHAINS: usize = 2;
 
 struct User<'a> {
     number: u32,
@@ -53,7 +44,7 @@ struct User<'a> {
 
 /// A chain's place: the user it works for, and what has come of it.
 struct Lane {
-    buffer: Vec<u8>,
+    buffer: PageBuffer,
     user: usize,
     turn: Turn,
     damages: bool,
@@ -82,12 +73,11 @@ pub(super) fn run(site: &FileSite, paths: &Paths, users: Range<u32>) -> Result<(
     let user = |number| User { number, keeper: site.files().keeper(number, site.users), start: 0 };
     let users: Vec<User<'_>> = users.map(user).collect();
     let count = users.len();
-    let depth = chains(site, count);
-    let slots = u32::try_from(depth.max(1)).unwrap_or(u32::MAX);
+    let slots = u32::try_from(count.max(1)).unwrap_or(u32::MAX);
     let ring = Ring::new(slots.saturating_mul(3), slots).map_err(|error| set_up("the ring of a worker failed", &error))?;
     let turn = site.workload.share(0, site.users).turn(0);
-    let lane = || Lane { buffer: vec![0; site.workload.size as usize + 1], user: 0, turn, damages: false, read: None, opened: None };
-    let lanes = std::iter::repeat_with(lane).take(depth).collect();
+    let lane = || Lane { buffer: PageBuffer::new(site.workload.size), user: 0, turn, damages: false, read: None, opened: None };
+    let lanes: Vec<Lane> = std::iter::repeat_with(lane).take(count).collect();
     let recorder = Recorder::new(control);
     let mut this = Chains { ring, lanes, waiting: (0..count).collect(), users, under_way: 0, site, paths, recorder };
     (0..count).for_each(|_| control.user_ready());
@@ -132,7 +122,7 @@ impl Chains<'_> {
         while !self.site.control.is_draining() {
             let Some(index) = self.waiting.pop_front() else { return Ok(()) };
             let user = &mut self.users[index];
-            let turn = user.keeper.next();
+            let turn = user.keeper.begin();
             let damages = self.site.control.takes_corruption(user.number);
             match user.keeper.prepare(turn, damages) {
                 Ok(()) => {
@@ -155,8 +145,9 @@ impl Chains<'_> {
         let into = DestinationSlot::try_from_slot_target(slot).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
         let path = self.paths.sources[file as usize].as_ptr();
         let open = opcode::OpenAt::new(Fd(libc::AT_FDCWD), path).flags(libc::O_RDONLY).file_index(Some(into)).build();
-        let buffer = &mut self.lanes[lane].buffer;
-        let read = opcode::Read::new(Fixed(slot), buffer.as_mut_ptr(), u32::try_from(buffer.len()).unwrap_or(u32::MAX)).offset(0).build();
+        let buffer = self.lanes[lane].buffer.bytes();
+        let (room, length) = (buffer.as_mut_ptr(), u32::try_from(buffer.len()).unwrap_or(u32::MAX));
+        let read = opcode::Read::new(Fixed(slot), room, length).offset(0).build();
         let close = opcode::Close::new(types::Fixed(slot)).build();
         self.push(open, lane, TAG_OPEN, Flags::IO_LINK | Flags::SKIP_SUCCESS)?;
         self.push(read, lane, TAG_READ, Flags::IO_HARDLINK)?;
@@ -192,7 +183,7 @@ impl Chains<'_> {
         let service_ns = end - std::mem::replace(&mut user.start, end);
         let judged: Result<(), Fault> = match (opened, read) {
             (Some(errno), _) => Err((ErrorClass::Read, Some(-errno))),
-            (None, Some(count)) if *count >= 0 => user.keeper.judge_read(*turn, &buffer[..*count as usize]),
+            (None, Some(count)) if *count >= 0 => user.keeper.judge_read(*turn, buffer.filled(*count as usize)),
             (None, read) => Err((ErrorClass::Read, read.map(|errno| -errno))),
         };
         match judged {

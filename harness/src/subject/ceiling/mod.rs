@@ -13,8 +13,9 @@
 //! | `http`, kept connections | as `rr` | the loop is the same, with HTTP in its messages |
 //! | `http`, a connection for some requests, together | `bare-syscalls` | as `churn` |
 //! | the same as either end apart | `epoll` | users connect anew while others wait |
-//! | `file`: `read` | `ring-chain` | open, read and close of a file are one linked submission on a direct descriptor |
-//! | `file`: `write`, `copy` | `bare-syscalls` | the fewest calls, one buffer that stays in the cache |
+//! | `file`: `read`, warm | `bare-syscalls` | the fewest calls, one buffer at a page's begin that stays in the cache |
+//! | `file`: `read`, cold | `ring-chain` | open, read and close are one linked submission on a direct descriptor; all users wait together |
+//! | `file`: `write`, `copy` | `thread-per-user` | emptying a file waits for the disk to let go of it: a thread per CPU does 0.6 of it |
 //! | `file`: `transfer` together | `bare-syscalls` | one thread sends and receives in turn, and never waits |
 //! | the same as either end apart | `ring-linked` | as `rr`; a server alone reads and writes |
 //! | `spawn-inside`, `chain` | `local-executor` | the smallest executor: one thread, type-erased tasks, no atomics |
@@ -29,6 +30,9 @@
 //! | `atomics` | `bare-threads` | the instructions themselves |
 //! | `memory` | `free-list` | a list of free blocks per thread and size class ([`super::allocators`]) |
 //! | `pool` | `thread-local` | a list of objects per thread ([`super::pools`]) |
+//! | `io`: `nop` | `ring-batch` | the NOPs of all users of a thread are one submission |
+//! | `io`, at most one read outstanding a thread | `pread` | a call that waits; a ring costs half as much again |
+//! | `io`, more | `ring-fixed` | what is outstanding is one submission, on a direct descriptor, into registered memory |
 //!
 //! Where io_uring is refused, bare system calls (`both`) or epoll (`server`, `client`) take over; the variant and `driver_reason` say so.
 //! It is the best loop we know, not a proven bound: whoever beats it improves it.
@@ -45,6 +49,8 @@ mod file_traffic;
 mod file_transfer;
 pub mod http;
 pub mod http_pairs;
+mod io;
+mod io_ring;
 pub mod lanes;
 mod ping_pong;
 pub mod poll;
@@ -80,7 +86,7 @@ impl Subject for Ceiling {
             name: "ceiling".into(),
             version: env!("CARGO_PKG_VERSION").into(),
             build: super::build_info(),
-            workloads: ["tcp", "http", "scheduling", "stealing", "polling", "latency", "atomics", "memory", "pool", "file", "sleep"]
+            workloads: ["tcp", "http", "scheduling", "stealing", "polling", "latency", "atomics", "memory", "pool", "io", "file", "sleep"]
                 .map(String::from)
                 .to_vec(),
         }

@@ -130,7 +130,20 @@ impl Ring {
         if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
-    /// Puts a socket into the table of direct descriptors.
+    /// Makes `memory` the buffer number 0 of fixed reads; the kernel keeps its pages in place.
+    ///
+    /// # Safety
+    /// `memory` stays valid and unmoved until the ring is dropped (I1).
+    ///
+    /// # Errors
+    /// The kernel's: ENOMEM above RLIMIT_MEMLOCK.
+    pub unsafe fn register_memory(&mut self, memory: &mut [u8]) -> io::Result<()> {
+        let range = libc::iovec { iov_base: memory.as_mut_ptr().cast(), iov_len: memory.len() };
+        // SAFETY: the caller's promise.
+        unsafe { self.inner.submitter().register_buffers(&[range]) }
+    }
+
+    /// Puts a descriptor into the table of direct descriptors.
     ///
     /// # Errors
     /// The kernel's.

@@ -12,7 +12,7 @@ use super::counter::OneCas;
 use super::ring_loop::{Assignment, RingLoop};
 use super::sockets::BLOCKING_BYTES_MAX;
 use super::traffic::{TcpTraffic, Traffic};
-use super::{atomics, crr, epoll, file, http, ring, ring_crr, rr, skew, sleep, stream, tasks, wake};
+use super::{atomics, crr, epoll, file, http, io, ring, ring_crr, rr, skew, sleep, stream, tasks, wake};
 use crate::measure::tally::Ledger;
 use crate::subject::body::coordinate;
 use crate::subject::body::drive;
@@ -38,6 +38,8 @@ pub enum Variant {
     RingChain,
     /// Edge-triggered epoll.
     Epoll,
+    /// A thread for each user, blocking calls.
+    ThreadPerUser,
     /// The system's sleep.
     Nanosleep,
 }
@@ -50,13 +52,14 @@ impl Variant {
             Self::RingLinked => "ring-linked",
             Self::RingChain => "ring-chain",
             Self::Epoll => "epoll",
+            Self::ThreadPerUser => "thread-per-user",
             Self::Nanosleep => "nanosleep",
         }
     }
 
     fn driver(self) -> &'static str {
         match self {
-            Self::BareSyscalls | Self::Nanosleep => "none",
+            Self::BareSyscalls | Self::ThreadPerUser | Self::Nanosleep => "none",
             Self::RingLinked | Self::RingChain => "io_uring",
             Self::Epoll => "epoll",
         }
@@ -115,6 +118,7 @@ pub fn run_unless(refusal: Option<String>, trial: &Trial, session: &Session, con
         Workload::Atomics(workload) => atomics::run(trial, session, control, workload),
         Workload::Memory(workload) => allocators::run_ceiling(trial, session, control, workload),
         Workload::Pool(workload) => pools::run_ceiling(trial, session, control, workload),
+        Workload::Io(workload) => io::run(refusal, trial, session, control, workload),
         Workload::Http(workload) => http::run(refusal, trial, session, control, workload),
         Workload::File(workload) => file::run(refusal, trial, session, control, workload),
         Workload::Sleep(workload) => {

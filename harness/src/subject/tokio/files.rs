@@ -1,108 +1,89 @@
-//! The calls of tokio for whole files: `tokio::fs`, and for what it has no call, the kernel's own once the socket has room.
+//! The file calls of tokio, which has no file I/O of the kernel's: `spawn_blocking` around positioned reads with owned buffers.
 //!
-//! Sending without a copy is what its users write: the file is opened by `tokio::fs`, and sendfile(2) or splice(2) runs inside
-//! `TcpStream::async_io`. It may wait for the disk there; these files are in memory.
+//! `tokio::fs::File` seeks, locks and copies besides, and is slower. A batch that the page cache answers is one blocking call, since a
+//! hand-over costs more than the reads; one that waits for the device is one call for each read, so that they wait together.
 
-use std::io;
-use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, IoSliceMut};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use hyper::body::Bytes;
-use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
-use tokio::fs::{self, File};
-use tokio::io::{AsyncWriteExt as _, Interest};
-use tokio::net::TcpStream;
+use tokio::task::{JoinHandle, spawn_blocking};
+use zokio::buf::AlignedBuf;
 
 use super::stack::TokioStack;
-use crate::subject::body::file::WholeFiles;
-use crate::subject::body::stack::Lent;
-use crate::workload::file::{Fsync, Via};
+use crate::measure::page_cache;
+use crate::subject::body::io::files::{Files, Filled};
+use crate::workload::storage::CacheState;
 
-/// Longest piece of a file that is read into memory at once.
-const PIECE_BYTES: u64 = 1 << 20;
-/// What a pipe may hold without privileges; the same that zokio asks for.
-const PIPE_BYTES: usize = 1 << 20;
+/// A file that jobs share.
+#[derive(Clone, Debug)]
+pub struct SharedFile {
+    file: Arc<File>,
+    /// Whether reads wait for the device.
+    waits: bool,
+}
 
-impl WholeFiles for TokioStack {
-    type Shared = Bytes;
-
-    fn shared(bytes: Vec<u8>) -> Bytes {
-        bytes.into()
-    }
-
-    async fn read_file(path: &Path, _buffer: Vec<u8>) -> Lent<()> {
-        match fs::read(path).await {
-            Ok(content) => (Ok(()), content),
-            Err(error) => (Err(error), Vec::new()),
-        }
-    }
-
-    async fn write_file(path: &Path, content: &Bytes, fsync: Fsync) -> io::Result<()> {
-        if fsync == Fsync::None {
-            return fs::write(path, content.clone()).await;
-        }
-        let mut file = File::create(path).await?;
-        file.write_all(content).await?;
-        file.sync_all().await
-    }
-
-    async fn copy_file(from: &Path, to: &Path, via: Via) -> io::Result<u64> {
-        if via == Via::CopyFileRange {
-            return fs::copy(from, to).await;
-        }
-        let content = fs::read(from).await?;
-        let bytes = content.len() as u64;
-        fs::write(to, content).await?;
-        Ok(bytes)
-    }
-
-    async fn send_file(stream: &mut TcpStream, path: &Path, size: u64, via: Via) -> io::Result<u64> {
-        match via {
-            Via::Sendfile => by_sendfile(stream, &File::open(path).await?.into_std().await, size).await,
-            Via::Splice => by_splice(stream, &File::open(path).await?.into_std().await, size).await,
-            Via::ReadWrite | Via::CopyFileRange => by_copy(stream, path, size).await,
-        }
+impl AsFd for SharedFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 }
 
-async fn by_copy(stream: &mut TcpStream, path: &Path, size: u64) -> io::Result<u64> {
-    if size <= PIECE_BYTES {
-        // One job of one thread; opening and reading apart are two.
-        let content = fs::read(path).await?;
-        stream.write_all(&content).await?;
-        return Ok(content.len() as u64);
-    }
-    let mut file = tokio::io::BufReader::with_capacity(PIECE_BYTES as usize, File::open(path).await?);
-    tokio::io::copy_buf(&mut file, stream).await
+/// The output of a job; one that panicked, or that an ending runtime did not take, ends the user as well.
+async fn output<O>(job: JoinHandle<O>) -> O {
+    job.await.expect("a read does not panic, and the runtime ends after its users")
 }
 
-async fn by_sendfile(stream: &TcpStream, file: &std::fs::File, size: u64) -> io::Result<u64> {
-    let mut sent = 0;
-    while sent < size {
-        let left = usize::try_from(size - sent).unwrap_or(usize::MAX);
-        let send = || Ok(rustix::fs::sendfile(stream, file, Some(&mut sent), left)?);
-        if stream.async_io(Interest::WRITABLE, send).await? == 0 {
-            break;
-        }
-    }
-    Ok(sent)
+fn read(file: &File, mut buffer: AlignedBuf, offset: u64) -> Filled {
+    (file.read_at(&mut buffer, offset), buffer)
 }
 
-async fn by_splice(stream: &TcpStream, file: &std::fs::File, size: u64) -> io::Result<u64> {
-    let (read, write): (OwnedFd, OwnedFd) = pipe_with(PipeFlags::CLOEXEC)?;
-    // A refusal leaves the default of 64 KiB.
-    let _ = fcntl_setpipe_size(&write, PIPE_BYTES);
-    let mut offset = 0;
-    while offset < size {
-        let left = usize::try_from(size - offset).unwrap_or(usize::MAX);
-        let mut held = splice(file, Some(&mut offset), &write, None, left, SpliceFlags::empty())?;
-        if held == 0 {
-            break;
-        }
-        while held > 0 {
-            let drain = || Ok(splice(&read, None, stream, None, held, SpliceFlags::NONBLOCK)?);
-            held -= stream.async_io(Interest::WRITABLE, drain).await?;
-        }
+impl Files for TokioStack {
+    const NO_NOP: Option<&'static str> = Some("tokio has no ring to send a NOP through");
+    type File = SharedFile;
+
+    async fn open(path: PathBuf, state: CacheState) -> io::Result<SharedFile> {
+        let file = output(spawn_blocking(move || page_cache::open_options(state).open(path))).await?;
+        Ok(SharedFile { file: Arc::new(file), waits: state != CacheState::Warm })
     }
-    Ok(offset)
+
+    async fn read_at(file: &SharedFile, buffer: AlignedBuf, offset: u64) -> Filled {
+        let file = Arc::clone(&file.file);
+        output(spawn_blocking(move || read(&file, buffer, offset))).await
+    }
+
+    async fn readv_at(file: &SharedFile, mut buffers: Vec<AlignedBuf>, offset: u64) -> (io::Result<usize>, Vec<AlignedBuf>) {
+        let file = Arc::clone(&file.file);
+        let job = move || {
+            let mut slices: Vec<IoSliceMut<'_>> = buffers.iter_mut().map(|buffer| IoSliceMut::new(buffer)).collect();
+            let result = rustix::io::preadv(&*file, &mut slices, offset).map_err(io::Error::from);
+            (result, buffers)
+        };
+        output(spawn_blocking(job)).await
+    }
+
+    async fn read_many_at(file: &SharedFile, reads: Vec<(AlignedBuf, u64)>) -> Vec<Filled> {
+        let shared = Arc::clone(&file.file);
+        if !file.waits {
+            let job = move || reads.into_iter().map(|(buffer, offset)| read(&shared, buffer, offset)).collect();
+            return output(spawn_blocking(job)).await;
+        }
+        let start = |(buffer, offset)| {
+            let shared = Arc::clone(&shared);
+            spawn_blocking(move || read(&shared, buffer, offset))
+        };
+        let jobs: Vec<_> = reads.into_iter().map(start).collect();
+        let mut done = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            done.push(output(job).await);
+        }
+        done
+    }
+
+    async fn nop() -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }

@@ -7,10 +7,11 @@
 //!
 //! [`stack`] holds the calls, [`fleet`] the threads; what a user does stands in [`crate::subject::body`].
 
-#[cfg(target_os = "linux")]
 mod files;
 pub mod fleet;
 pub mod stack;
+#[cfg(target_os = "linux")]
+mod whole_files;
 
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ use crate::subject::body::NO_FILES;
 #[cfg(target_os = "linux")]
 use crate::subject::body::file;
 use crate::subject::body::tasks::Outside;
-use crate::subject::body::{NO_QUEUE, atomics, drive, http, latency, polling, scheduling, skew, sleep};
+use crate::subject::body::{NO_QUEUE, atomics, drive, http, io, latency, polling, scheduling, skew, sleep};
 use crate::subject::protocol::{SubjectDescription, Trial};
 use crate::subject::serve::{Session, Subject};
 use crate::workload::Workload;
@@ -84,7 +85,8 @@ impl Subject for TokioCt {
 }
 
 fn describe(name: &str) -> SubjectDescription {
-    let workloads = ["tcp", "http", "scheduling", "stealing", "polling", "latency", "atomics", "file", "sleep"].map(String::from).to_vec();
+    let workloads =
+        ["tcp", "http", "scheduling", "stealing", "polling", "latency", "atomics", "io", "file", "sleep"].map(String::from).to_vec();
     SubjectDescription { name: name.into(), version: VERSION.into(), build: super::build_info(), workloads }
 }
 
@@ -110,6 +112,7 @@ fn run<F: Outside<TokioStack>>(
         Workload::File(_) => Err(drive::unsupported(NO_FILES)),
         Workload::Sleep(workload) => sleep::run::<TokioStack, F>(start(trial)?, control, trial, workload, session),
         Workload::Atomics(workload) => atomics::run::<TokioStack, F>(start(trial)?, control, trial, workload, session),
+        Workload::Io(workload) => io::run::<TokioStack, F>(|| start(trial), control, trial, workload, session),
         Workload::Memory(_) => Err(drive::unsupported("tokio has no allocator of its own")),
         Workload::Pool(_) => Err(drive::unsupported("tokio has no pool of its own")),
         Workload::Custom(_) => Err(drive::unsupported(application::ONLY_CUSTOM)),

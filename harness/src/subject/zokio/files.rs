@@ -1,59 +1,74 @@
-//! The calls of zokio for whole files.
+//! The file calls of zokio.
+//!
+//! Its reads may be short, as the system's: what the page cache has at once comes at once. Whoever wants all asks for the rest.
 
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::PathBuf;
 
-use zokio::fs::{self, File};
-use zokio::io::SendFileVia;
-use zokio::net::TcpStream;
+use zokio::buf::{AlignedBuf, IoBuf as _};
+use zokio::fs::{File, OpenOptions};
 
 use super::stack::ZokioStack;
-use crate::subject::body::file::WholeFiles;
-use crate::subject::body::stack::Lent;
-use crate::workload::file::{Fsync, Via};
+use crate::subject::body::io::files::{Files, Filled};
+use crate::workload::storage::CacheState;
 
-impl WholeFiles for ZokioStack {
-    type Shared = Arc<[u8]>;
+impl Files for ZokioStack {
+    const NO_NOP: Option<&'static str> = None;
+    type File = File;
 
-    fn shared(bytes: Vec<u8>) -> Arc<[u8]> {
-        bytes.into()
+    async fn open(path: PathBuf, state: CacheState) -> io::Result<File> {
+        OpenOptions::new().read(true).direct(state == CacheState::Direct).open(path).await
     }
 
-    async fn read_file(path: &Path, _buffer: Vec<u8>) -> Lent<()> {
-        match fs::read(path).await {
-            Ok(content) => (Ok(()), content),
-            Err(error) => (Err(error), Vec::new()),
+    async fn read_at(file: &File, buffer: AlignedBuf, offset: u64) -> Filled {
+        let (result, buffer) = file.read_at(buffer, offset).await;
+        whole(file, result, buffer, offset).await
+    }
+
+    async fn readv_at(file: &File, buffers: Vec<AlignedBuf>, offset: u64) -> (io::Result<usize>, Vec<AlignedBuf>) {
+        let (result, mut buffers) = file.readv_at(buffers, offset).await;
+        let Ok(mut count) = result else { return (result, buffers) };
+        let mut place = offset;
+        let mut total = 0;
+        for slot in &mut buffers {
+            let (here, wanted) = (count.min(slot.len()), slot.len());
+            if here < wanted {
+                let (rest, filled) = whole(file, Ok(here), std::mem::replace(slot, AlignedBuf::zeroed(0, 1)), place).await;
+                *slot = filled;
+                if rest.is_err() {
+                    return (rest, buffers);
+                }
+            }
+            (count, place, total) = (count - here, place + wanted as u64, total + wanted);
         }
+        (Ok(total), buffers)
     }
 
-    async fn write_file(path: &Path, content: &Arc<[u8]>, fsync: Fsync) -> io::Result<()> {
-        if fsync == Fsync::None {
-            return fs::write(path, Arc::clone(content)).await;
+    async fn read_many_at(file: &File, reads: Vec<(AlignedBuf, u64)>) -> Vec<Filled> {
+        let offsets: Vec<u64> = reads.iter().map(|(_, offset)| *offset).collect();
+        let mut done = file.read_many_at(reads).await;
+        for (index, offset) in offsets.into_iter().enumerate() {
+            if matches!(&done[index], (Ok(count), buffer) if *count < buffer.len()) {
+                let (result, buffer) = std::mem::replace(&mut done[index], (Ok(0), AlignedBuf::zeroed(0, 1)));
+                done[index] = whole(file, result, buffer, offset).await;
+            }
         }
-        let file = File::create(path).await?;
-        file.write_all_at(Arc::clone(content), 0).await.0?;
-        file.sync_all().await?;
-        file.close().await
+        done
     }
 
-    async fn copy_file(from: &Path, to: &Path, via: Via) -> io::Result<u64> {
-        if via == Via::CopyFileRange {
-            return fs::copy(from, to).await;
+    async fn nop() -> io::Result<()> {
+        zokio::io::nop().await
+    }
+}
+
+/// The rest of a read that was short.
+#[inline]
+async fn whole(file: &File, result: io::Result<usize>, buffer: AlignedBuf, offset: u64) -> Filled {
+    match result {
+        Ok(count) if count < buffer.len() => {
+            let (rest, part) = file.read_exact_at(buffer.slice(count..), offset + count as u64).await;
+            (rest.map(|rest| count + rest), part.into_inner())
         }
-        let content = fs::read(from).await?;
-        let bytes = content.len() as u64;
-        fs::write(to, content).await?;
-        Ok(bytes)
-    }
-
-    async fn send_file(stream: &mut TcpStream, path: &Path, size: u64, via: Via) -> io::Result<u64> {
-        let via = match via {
-            Via::Splice => SendFileVia::Splice,
-            Via::Sendfile => SendFileVia::Sendfile,
-            Via::ReadWrite | Via::CopyFileRange => SendFileVia::Copy,
-        };
-        let file = File::open(path).await?;
-        stream.send_file_via(&file, 0, size, via).await
+        result => (result, buffer),
     }
 }

@@ -4,11 +4,12 @@
 //! stay because their operations complete where they were begun. [`stack`] holds the I/O calls, [`fleet`] the workers; what a connection
 //! does stands in [`crate::subject::body`].
 
-#[cfg(target_os = "linux")]
 mod files;
 pub mod fleet;
 pub mod pool;
 pub mod stack;
+#[cfg(target_os = "linux")]
+mod whole_files;
 
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ use crate::measure::tally::Ledger;
 use crate::subject::body::NO_FILES;
 #[cfg(target_os = "linux")]
 use crate::subject::body::file;
-use crate::subject::body::{NO_QUEUE, atomics, drive, http, latency, polling, scheduling, skew, sleep};
+use crate::subject::body::{NO_QUEUE, atomics, drive, http, io, latency, polling, scheduling, skew, sleep};
 use crate::subject::protocol::{SubjectDescription, Trial};
 use crate::subject::serve::{Session, Subject};
 use crate::subject::{allocators, application};
@@ -52,6 +53,7 @@ impl Zokio {
             Workload::Latency(workload) => {
                 latency::run::<ZokioStack, _>(|trial| Workers::start(trial, control), control, trial, workload, session)
             }
+            Workload::Io(workload) => io::run::<ZokioStack, _>(fleet, control, trial, workload, session),
             Workload::Atomics(workload) => atomics::run::<ZokioStack, _>(fleet()?, control, trial, workload, session),
             // Libraries of their own, measured without the runtime.
             Workload::Pool(workload) => pool::run(trial, session, control, workload),
@@ -68,7 +70,7 @@ impl Zokio {
 
 impl Subject for Zokio {
     fn describe(&self) -> SubjectDescription {
-        let workloads = ["tcp", "http", "scheduling", "stealing", "polling", "latency", "atomics", "memory", "pool", "file", "sleep"]
+        let workloads = ["tcp", "http", "scheduling", "stealing", "polling", "latency", "atomics", "memory", "pool", "io", "file", "sleep"]
             .map(String::from)
             .to_vec();
         let version = env!("CARGO_PKG_VERSION").to_owned();

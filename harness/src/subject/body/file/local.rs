@@ -23,10 +23,8 @@ pub(super) async fn user<S: WholeFiles>(site: Arc<FileSite>, contents: Arc<[S::S
     control.user_ready();
     control.gate().wait().await;
     while !control.is_draining() {
-        let turn = user.keeper.next();
-        let writes = site.workload.mode != FileMode::Read;
-        // What a written file holds is looked at now and then; the damage of a test waits for that.
-        let damages = (!writes || turn.is_read_back) && control.takes_corruption(number);
+        let turn = user.keeper.begin();
+        let damages = control.takes_corruption(number);
         match user.operation(turn, damages).await {
             Ok(service_ns) => recorder::with(control, |recorder| recorder.success(service_ns, site.workload.size)),
             Err((class, errno)) => {
@@ -79,7 +77,7 @@ impl<S: WholeFiles> User<'_, S> {
             }
             FileMode::Copy => {
                 let via = workload.via.unwrap_or(Via::CopyFileRange);
-                let copied = S::copy_file(files.source(turn.source(files.count())), files.target(turn.file), via).await;
+                let copied = S::copy_file(files.source(turn.source), files.target(turn.file), via).await;
                 let copied = copied.map_err(|error| (ErrorClass::Write, error.raw_os_error()))?;
                 if copied == workload.size { Ok(()) } else { Err((ErrorClass::Mismatch, None)) }
             }
