@@ -15,7 +15,7 @@ use zokio_report::schema::record::TrialRecord;
 use super::cell::HandOverCell;
 use super::stack::Stack;
 use super::tasks::{Outside, Tasks, unbound};
-use super::turns::{Turn, Turns};
+use super::turns::Turns;
 use super::{outside, pacer, ping_pong, users};
 use crate::measure::recorder::{self, ErrorClass, Recorder};
 use crate::measure::tally::Ledger;
@@ -82,11 +82,8 @@ async fn spawner<T: Tasks>(control: Arc<Ledger>, user: u32, tasks: u32) {
     let expected = ExpectedSum::of(tasks);
     let mut handles = Vec::with_capacity(tasks as usize);
     let mut round = 0;
-    while !control.is_draining() {
-        if control.is_paced() {
-            spawn_when_due::<T>(&control, user).await;
-            break;
-        }
+    let mut turns = Turns::new(&control, user);
+    while let Some(turn) = turns.next().await {
         let damaged = control.takes_corruption(user);
         for number in 0..tasks {
             handles.push(T::spawn(task(number, round, damaged && number == tasks / 2)));
@@ -99,30 +96,10 @@ async fn spawner<T: Tasks>(control: Arc<Ledger>, user: u32, tasks: u32) {
             }
         }
         let is_right = are_all_there && sum == expected.in_round(round);
-        recorder::with(&control, |recorder| record(recorder, is_right, u64::from(tasks)));
+        turns.ended_round(turn, is_right, u64::from(tasks));
         round += 1;
     }
     control.user_done();
-}
-
-/// One task for each operation that is due, until the drain; what it computes is checked by itself, since nobody waits for it.
-async fn spawn_when_due<T: Tasks>(control: &Arc<Ledger>, user: u32) {
-    let mut turns = Turns::new(control, user);
-    let mut round = 0;
-    while let Some(turn) = turns.next().await {
-        let damaged = control.takes_corruption(user);
-        drop(T::spawn(due_task(Arc::clone(control), turn, task(user, round, damaged), task_value(u64::from(user), round))));
-        round += 1;
-    }
-}
-
-async fn due_task(control: Arc<Ledger>, turn: Turn, task: impl Future<Output = u64>, expected: u64) {
-    if task.await == expected {
-        turn.succeeded(&control, 0);
-    } else {
-        recorder::with(&control, |recorder| recorder.failure(ErrorClass::Mismatch, None));
-        turn.ended(&control);
-    }
 }
 
 /// Rounds of `repeat` yields until the drain; `yield_now` makes the future of one. The polls of a round are counted where they arrive.
