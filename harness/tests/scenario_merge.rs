@@ -43,7 +43,7 @@ fn a_scenario_of_two_lines_has_a_meaning_for_everything_else() {
     assert_eq!(case.subjects, ["zokio", "tokio", "tokio-ct", "ceiling"]);
     assert_eq!((case.trials, case.measure, case.drain_max), (10, Duration::from_millis(300), Duration::from_secs(1)));
     assert_eq!(case.warmup, Warmup::Steady { window: Duration::from_millis(100), max: Duration::from_millis(300) });
-    assert_eq!(case.placement, Placement::Together { cpus: Cpus::Auto });
+    assert_eq!(case.placement, Placement::Together { cpus: Cpus::Auto, workers: None });
     let expected = TcpWorkload {
         mode: TcpMode::Rr,
         request: SizeDistribution::Fixed(64),

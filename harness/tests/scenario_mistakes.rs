@@ -62,6 +62,11 @@ fn a_key_of_another_kind_of_wait_is_named() {
 }
 
 #[test]
+fn workers_are_counted_doubled_or_left_to_the_host() {
+    shows("workers", &[]);
+}
+
+#[test]
 fn work_in_rounds_is_made_of_whole_turns_batches_and_handfuls() {
     shows("rounds", &[]);
 }

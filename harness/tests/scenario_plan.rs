@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use zokio_bench::plan::{Endpoints, Plan, PlanError, PlanOptions, estimate, network_for, plan};
 use zokio_bench::scenario::{Source, Suite, builtin_names, builtin_text, json_schema, load, load_builtin, parse, targets};
 use zokio_report::exit;
+use zokio_report::render::guide;
 use zokio_report::schema::journal::{CaseRole, TargetKind};
 
 fn tcp() -> Suite {
@@ -62,8 +63,8 @@ fn the_tcp_suite_has_its_rows_controls_and_targets() {
 fn the_suites_shipped_stay_within_their_time() {
     for name in builtin_names() {
         let suite = load_builtin(name);
-        let full = estimate(&suite, &PlanOptions::default());
-        let quick = estimate(&suite, &PlanOptions { quick: true, ..PlanOptions::default() });
+        let full = estimate(&suite, 2, &PlanOptions::default());
+        let quick = estimate(&suite, 2, &PlanOptions { quick: true, ..PlanOptions::default() });
         assert!(full < Duration::from_secs(300) && quick < Duration::from_secs(60), "{name}: {full:?}, quick {quick:?}");
         assert!(
             builtin_text(name).is_some_and(|text| text.lines().next().is_some_and(|line| line.starts_with("# ") && line.ends_with('?')))
@@ -86,6 +87,22 @@ fn the_targets_built_in_name_their_source_and_no_host() {
     assert!(figures.contains(&("tasks_per_s", 5e6)) && figures.contains(&("polls_per_s", 1e7)) && figures.contains(&("steals_per_s", 1e6)));
     assert_eq!(targets::published("polls_per_s").len(), 1);
     assert!(targets::published("round_trips_per_s").is_empty());
+}
+
+#[test]
+fn every_figure_of_the_guide_is_a_row_of_its_table() {
+    let mut carried = std::collections::BTreeSet::new();
+    for name in builtin_names() {
+        for (case, target) in load_builtin(name).cases.iter().flat_map(|case| case.targets.iter().map(move |target| (case, target))) {
+            let TargetKind::Historical { value, source } = &target.kind else { continue };
+            let row = guide::ROWS.iter().find(|row| row.is_target(*value, source));
+            assert!(row.is_some() || !source.contains(guide::GUIDE), "{name}, {}: {value} is no figure of the guide: {source}", case.id);
+            carried.extend(row.map(|row| row.name));
+        }
+    }
+    let of_these = ["Task scheduling", "Work stealing queue", "Future polling", "Memory allocation", "Object pool", "Atomic operations"];
+    let and_these = ["Stress: task scheduling", "TCP connections", "TCP throughput", "HTTP requests", "HTTP throughput"];
+    assert!(of_these.iter().chain(&and_these).all(|name| carried.contains(name)), "{carried:?}");
 }
 
 #[test]
@@ -139,6 +156,34 @@ fn endpoints_get_the_cpus_that_the_scenario_and_the_host_agree_on() {
     assert_eq!(refused.exit_code(), exit::COULD_NOT_RUN);
     assert_eq!(refused.to_string(), "`a` is placed on CPU 9, which this process may not use (allowed: [0, 1])");
     assert_eq!(placed("", &[]), Err(PlanError::NoCpu));
+}
+
+#[test]
+fn workers_get_as_many_cpus_in_the_order_given_and_double_up_to_all_of_them() {
+    let ids = |plan: &Plan| plan.cases.iter().map(|case| case.header.id.clone()).collect::<Vec<_>>();
+    let cpus = |plan: &Plan| plan.cases.iter().map(|case| case.header.cpus["all"].clone()).collect::<Vec<_>>();
+    let axis = |values: &str, allowed: &[u32]| placed(&format!("[scenario.matrix]\n\"placement.workers\" = {values}"), allowed);
+    // CPUs 0 and 1 are threads of one core, as are 2 and 3: the order in which they are given out keeps them apart.
+    let doubled = axis("[\"doubling\"]", &[0, 2, 1, 3]).expect("possible");
+    assert_eq!(ids(&doubled), ["a/placement.workers=1", "a/placement.workers=2", "a/placement.workers=4"]);
+    assert_eq!(cpus(&doubled), [vec![0], vec![0, 2], vec![0, 1, 2, 3]]);
+    assert_eq!(doubled.cases[1].header.params["placement.workers"], 2);
+    assert_eq!(doubled.cases[1].header.effective["placement"]["workers"], 2);
+    let sets: std::collections::BTreeSet<&str> = doubled.cases.iter().map(|case| case.header.workload_sha256.as_str()).collect();
+    assert_eq!(sets.len(), 1, "the same work at every point");
+    assert_eq!(ids(&axis("[1, \"doubling\", 2, 3]", &[4, 5, 6]).expect("possible")).len(), 3, "no point twice");
+    assert_eq!(cpus(&placed("workers = 1", &[3, 1]).expect("possible")), [vec![3]]);
+    assert_eq!(cpus(&placed("workers = 2\ncpus = [5, 4, 3]", &[3, 4, 5]).expect("possible")), [vec![5, 4]]);
+    assert_eq!(
+        cpus(&placed("cpus = [5, 4]\n[scenario.matrix]\n\"placement.workers\" = [\"doubling\"]", &[3, 4, 5]).expect("possible")),
+        [vec![5], vec![5, 4]]
+    );
+    let refused = axis("[1, 4]", &[0, 1]).expect_err("two CPUs");
+    assert_eq!((refused.exit_code(), refused.to_string().contains("wants 4 workers")), (exit::COULD_NOT_RUN, true));
+    let suite = load_builtin("scaling");
+    let time = |cpus| estimate(&suite, cpus, &PlanOptions::default());
+    assert!(time(1) < time(2) && time(2) < time(64) && time(64) < Duration::from_secs(300), "{:?}", time(64));
+    assert_eq!(time(2), plan(&suite, &[0, 1], &PlanOptions::default()).expect("possible").estimate);
 }
 
 #[test]

@@ -69,16 +69,22 @@ fn everything() -> Vec<((&'static str, RunWith), Workload, u64)> {
 }
 
 fn users(workload: &Workload) -> u32 {
-    if matches!(workload, Workload::Stealing(_)) { 1 } else { 3 }
+    // A user of `polling` never waits: more of them than workers would not all come to run.
+    if matches!(workload, Workload::Stealing(_) | Workload::Polling(_)) { 1 } else { 3 }
 }
 
-fn check(name: &str, record: &TrialRecord, operations_per_round: u64) {
+fn check(name: &str, record: &TrialRecord, workload: &Workload, operations_per_round: u64) {
     let work = &record.work;
     assert!(work.ok > 0, "{name}: nothing was done");
     assert_eq!((work.attempted, work.verified, work.errors.len()), (work.ok, work.ok, 0), "{name}: {:?}", work.errors);
     assert_eq!((work.ok % operations_per_round, work.bytes, work.in_flight_at_end), (0, 0, 0), "{name}: whole rounds alone count");
     assert_eq!(record.batches.iter().map(|batch| batch.0).sum::<u64>(), work.ok, "{name}: the slices are the window");
     assert!(record.histograms.is_empty(), "{name}: a round has no service time to show");
+    let counter = |name: &str| record.counters.get(name).copied();
+    // Whether it took twice as long is for the guard to say, over many trials.
+    let looked = counter("doubling_once_ns").zip(counter("doubling_twice_ns")).map(|(once, twice)| once > 10_000 && twice > 10_000);
+    assert_eq!(looked, workload.no_doubling().is_none().then_some(true), "{name}: {:?}", record.counters);
+    assert_eq!(counter("operations_per_round"), workload.operations_per_round(), "{name}: {:?}", record.counters);
     assert!(record.cpu_ns.total.is_some_and(|cpu| cpu > 0), "{name}");
 }
 
@@ -90,7 +96,7 @@ fn every_mode_does_whole_rounds_on_every_subject() {
         let label = format!("{name} {workload:?}");
         let record =
             run(&trial, &Session::detached(), &Arc::new(Ledger::default())).unwrap_or_else(|failure| panic!("{label}: {failure:?}"));
-        check(&label, &record, operations);
+        check(&label, &record, &workload, operations);
         if matches!(workload, Workload::Polling(_)) {
             assert!((4..=64).contains(&record.counters["future_bytes"]), "{label}: {:?}", record.counters);
         }
@@ -133,6 +139,6 @@ fn a_thousand_users_all_come_to_their_end() {
         let mut trial = trial(name, scheduling(SchedulingMode::Yield, None), 1_000);
         trial.phases.measure_ms = 100;
         let record = run(&trial, &Session::detached(), &Arc::new(Ledger::default())).expect("a record");
-        check(name, &record, 20);
+        check(name, &record, &trial.workload, 20);
     }
 }

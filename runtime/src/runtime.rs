@@ -7,16 +7,14 @@ use std::sync::{Arc, Barrier, Condvar, Mutex, mpsc};
 use std::thread::{self, JoinHandle as ThreadHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam_deque::Worker as Queue;
-
 use crate::blocking;
 use crate::config::RuntimeConfig;
 use crate::driver::{DriverConfig, DriverReport};
 use crate::metrics::{RuntimeMetrics, WorkerMetrics};
 use crate::primitives::lock_std;
-use crate::scheduler::Shared;
 use crate::scheduler::context;
 use crate::scheduler::worker::{self, WorkerSetup};
+use crate::scheduler::{Ready, Shared};
 use crate::sync::park;
 use crate::task::JoinHandle;
 use crate::task::raw::ANY_WORKER;
@@ -55,8 +53,8 @@ impl Runtime {
 
     pub(crate) fn start(config: RuntimeConfig) -> io::Result<Self> {
         let count = config.workers();
-        let queues: Vec<_> = (0..count).map(|_| Queue::new_fifo()).collect();
-        let shared = Shared::new(config, queues.iter().map(Queue::stealer).collect());
+        let ready: Vec<_> = (0..count).map(|_| Ready::new(config.event_interval)).collect();
+        let shared = Shared::new(config, ready.iter().map(Ready::stealers).collect());
         let runtime = Self { shared: shared.clone(), threads: Mutex::new(Vec::new()), alive: Arc::default() };
         let barrier = Arc::new(Barrier::new(count));
         let (started, outcomes) = mpsc::channel();
@@ -64,9 +62,9 @@ impl Runtime {
         // One worker after the other: when the first finds that io_uring is refused, the others are told to poll as well.
         let mut driver_config =
             DriverConfig { choice: shared.config.io_driver, queue_depth: shared.config.io_queue_depth, ..DriverConfig::default() };
-        for (index, queue) in queues.into_iter().enumerate() {
+        for (index, ready) in ready.into_iter().enumerate() {
             let setup =
-                WorkerSetup { shared: shared.clone(), index, queue, driver_config: driver_config.clone(), barrier: barrier.clone() };
+                WorkerSetup { shared: shared.clone(), index, ready, driver_config: driver_config.clone(), barrier: barrier.clone() };
             let outcome = runtime
                 .start_worker(setup, started.clone())
                 .and_then(|()| outcomes.recv().unwrap_or_else(|_| Err(io::Error::other("a worker died"))));

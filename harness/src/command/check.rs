@@ -4,6 +4,7 @@ use std::io::Write;
 
 use zokio_report::exit;
 
+use crate::orchestrate::placement::allowed_cpus;
 use crate::plan::{PlanOptions, estimate};
 use crate::scenario::{self, CaseSpec, Suite};
 
@@ -47,8 +48,9 @@ pub(crate) fn report(files: &[String], sets: &[String], out: &mut dyn Write, err
 }
 
 fn good(file: &str, suite: &Suite) -> String {
-    let full = estimate(suite, &PlanOptions::default());
-    let quick = estimate(suite, &PlanOptions { quick: true, ..PlanOptions::default() });
+    let cpus = allowed_cpus().len();
+    let full = estimate(suite, cpus, &PlanOptions::default());
+    let quick = estimate(suite, cpus, &PlanOptions { quick: true, ..PlanOptions::default() });
     let mut text = format!("{}: {}\n", suite.name, suite.question);
     let width = suite.cases.iter().map(|case| case.id.len()).max().unwrap_or(0);
     for case in &suite.cases {

@@ -1,5 +1,6 @@
 //! `list`: built-in scenarios, subjects, metrics.
 
+use crate::orchestrate::placement::allowed_cpus;
 use crate::orchestrate::progress::short_time;
 use std::io::Write;
 use std::time::Duration;
@@ -24,10 +25,11 @@ pub(crate) fn report(subjects: &[SubjectDescription], out: &mut dyn Write) -> u8
 
 fn text(subjects: &[SubjectDescription]) -> String {
     let mut text = String::from("scenarios (`run NAME`)\n");
+    let cpus = allowed_cpus().len();
     for name in scenario::builtin_names() {
         let suite = scenario::load_builtin(name);
-        let full = estimate(&suite, &PlanOptions::default());
-        let quick = estimate(&suite, &PlanOptions { quick: true, ..PlanOptions::default() });
+        let full = estimate(&suite, cpus, &PlanOptions::default());
+        let quick = estimate(&suite, cpus, &PlanOptions { quick: true, ..PlanOptions::default() });
         text += &format!("  {name:12}  {}\n", suite.question);
         text += &format!("  {:12}  {} cases, about {}, with --quick about {}\n", "", suite.cases.len(), minutes(full), minutes(quick));
     }

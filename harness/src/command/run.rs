@@ -22,14 +22,15 @@ use crate::host::{self, build};
 use crate::measure::calibrate::calibrate;
 use crate::orchestrate::journal::Journal;
 use crate::orchestrate::output::OutputFolder;
+use crate::orchestrate::placement::allowed_cpus;
 use crate::orchestrate::progress::{Progress, short_time};
 use crate::orchestrate::roster::Roster;
 use crate::orchestrate::run::Run;
 use crate::orchestrate::{identity, preflight, signals};
 use crate::plan::{Plan, PlanOptions, plan};
 use crate::scenario::{self, Suite};
+use crate::subject::spawn::Limits;
 use crate::subject::spawn::interrupt::Interrupt;
-use crate::subject::spawn::{Limits, kernel};
 
 /// What all suites of one command share.
 struct Context<'a> {
@@ -57,7 +58,9 @@ pub fn run(arguments: &RunArgs) -> Result<u8, CommandError> {
     let interrupt = Interrupt::default();
     signals::install(&interrupt)
         .map_err(|error| CommandError::could_not_run(format!("cannot watch for Ctrl-C: {error}"), "raise the limit of threads"))?;
-    let context = Context { arguments, roster, limits, interrupt, baseline, host: host::profile(), calibration: calibrate() };
+    let (mut host, calibration) = (host::profile(), calibrate());
+    host.notes.extend(calibration.cut);
+    let context = Context { arguments, roster, limits, interrupt, baseline, host, calibration: calibration.bounds };
     let mut codes = Vec::new();
     for (suite, plan) in suites.iter().zip(&plans) {
         if context.interrupt.is_raised() {
@@ -86,11 +89,7 @@ fn load_all(arguments: &RunArgs) -> Result<Vec<Suite>, CommandError> {
 }
 
 fn plan_all(suites: &[Suite], arguments: &RunArgs, subjects: Option<Vec<String>>) -> Result<Vec<Plan>, CommandError> {
-    let (allowed_cpus, _) = kernel::cpus_and_peak_memory(std::process::id()).unwrap_or_else(|| {
-        // Without /proc there is no pinning either; the count alone decides how many workers there are.
-        let count = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        ((0..u32::try_from(count).unwrap_or(1)).collect(), None)
-    });
+    let allowed_cpus = allowed_cpus();
     let options = PlanOptions { seed: arguments.seed, quick: arguments.quick, trials: arguments.trials, subjects };
     let planned = |suite| {
         plan(suite, &allowed_cpus, &options).map_err(|error| {

@@ -1,9 +1,14 @@
 //! The clock: the kernel's source, and what our own clock costs and resolves here.
 
+use std::time::Duration;
+
 use zokio_report::schema::host::ClockProfile;
 
 use super::files::HostFiles;
 use crate::measure::clock::Clock;
+
+/// Looking for the smallest step takes no longer.
+const LIMIT: Duration = Duration::from_millis(35);
 
 /// Reads the clock source; on this system the clock is measured too (about a millisecond).
 pub(super) fn read(files: &mut HostFiles) -> ClockProfile {
@@ -11,7 +16,7 @@ pub(super) fn read(files: &mut HostFiles) -> ClockProfile {
     if !files.is_system() {
         return ClockProfile { source, ..ClockProfile::default() };
     }
-    let (cost_ns, resolution_ns) = (Clock::cost_ns(), Clock::resolution_ns());
+    let (cost_ns, resolution_ns) = (Clock::cost_ns(), Clock::resolution_ns(LIMIT));
     if cost_ns.is_none() || resolution_ns.is_none() {
         files.note("clock: it stands still");
     }

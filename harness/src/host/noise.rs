@@ -17,7 +17,7 @@ const BATCHES: usize = 9;
 /// Round trips in a batch: enough that the clock's cost does not show.
 const TRIPS: u32 = 16;
 /// The whole measurement takes 1 to 2 ms; on a busy CPU it is given up after this long.
-const LIMIT: Duration = Duration::from_millis(50);
+pub(crate) const CORE_STATE_LIMIT: Duration = Duration::from_millis(50);
 
 /// Two words on lines of their own (128 bytes: processors fetch lines in pairs).
 #[derive(Default)]
@@ -76,7 +76,7 @@ pub fn core_state(cpu_a: u32, cpu_b: u32) -> Option<f64> {
         return None;
     }
     let table = Table::default();
-    let deadline = Instant::now() + LIMIT;
+    let deadline = Instant::now() + CORE_STATE_LIMIT;
     std::thread::scope(|scope| {
         let spawn = |name: &str| std::thread::Builder::new().name(name.into());
         spawn("core-state-b").spawn_scoped(scope, || answer(&table, cpu_b, deadline)).ok()?;

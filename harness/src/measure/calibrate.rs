@@ -1,7 +1,8 @@
 //! Bounds measured on this host before a run: what a clock reading, a system call, a copied kibibyte, a loopback transfer cost at least.
 //!
 //! They are lower bounds of cost, so each is the least of several runs: noise only adds. A claim below them is not a measurement.
-//! A bound that cannot be measured is `None`, never 0. The whole takes well under 400 ms.
+//! A bound that cannot be measured is `None`, never 0. The whole takes some 150 ms, and at most 400: each bound has a limit of its own, and
+//! none begins whose limit does not fit into what is left.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -14,8 +15,38 @@ use super::clock::Clock;
 use super::ring_nop;
 use crate::host::noise;
 
-/// No bound may take longer than this, whatever the host does.
+/// The whole takes no longer than this, whatever the host does.
+const LIMIT: Duration = Duration::from_millis(400);
+/// No bound may take longer than this.
 const LIMIT_PER_BOUND: Duration = Duration::from_millis(35);
+/// Readings of the round trip between two CPUs; each has a limit of its own.
+const CORE_READINGS: u32 = 3;
+
+/// The bounds of a host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Calibration {
+    /// Nanoseconds by fixed name; `None` where a bound could not be measured.
+    pub bounds: BTreeMap<String, Option<f64>>,
+    /// What the limit of time has cut, for the record; `None`: nothing.
+    pub cut: Option<String>,
+}
+
+/// The time that is left, and what did not fit into it.
+struct Budget {
+    deadline: Instant,
+    cut: Vec<&'static str>,
+}
+
+impl Budget {
+    /// Measures, if as much time is left as it may take.
+    fn within<T>(&mut self, name: &'static str, limit: Duration, measure: impl FnOnce() -> Option<T>) -> Option<T> {
+        if self.deadline.saturating_duration_since(Instant::now()) < limit {
+            self.cut.push(name);
+            return None;
+        }
+        measure()
+    }
+}
 
 /// Measures all bounds, in nanoseconds, by their fixed names.
 ///
@@ -32,23 +63,35 @@ const LIMIT_PER_BOUND: Duration = Duration::from_millis(35);
 /// | `core_round_trip_ns` | a cache line to the second CPU of this thread's affinity and back |
 /// | `hand_over_ns` | a word to another thread and back: the same reading, by the name floors use |
 /// | `ring_nop_ns` | one io_uring NOP of a batch of 32, submitted and reaped |
-pub fn calibrate() -> BTreeMap<String, Option<f64>> {
+pub fn calibrate() -> Calibration {
+    calibrate_within(LIMIT)
+}
+
+fn calibrate_within(limit: Duration) -> Calibration {
+    type Measure = fn() -> Option<f64>;
+    let mut budget = Budget { deadline: Instant::now() + limit, cut: Vec::new() };
     Clock::start();
-    let core_round_trip_ns = core_round_trip_ns();
-    let bounds = [
-        ("timer_resolution_ns", Clock::resolution_ns()),
-        ("timer_cost_ns", Clock::cost_ns()),
-        ("syscall_ns", syscall_ns()),
-        ("loopback_write_read_ns", loopback_write_read_ns().ok().flatten()),
-        ("memcpy_ns_per_kib", memcpy_ns_per_kib()),
-        ("empty_loop_ns", empty_loop_ns()),
-        ("fetch_add_ns", fetch_add_ns()),
-        ("relaxed_load_ns", relaxed_load_ns()),
-        ("core_round_trip_ns", core_round_trip_ns),
-        ("hand_over_ns", core_round_trip_ns),
-        ("ring_nop_ns", ring_nop::ring_nop_ns(LIMIT_PER_BOUND)),
+    let all: [(&'static str, Measure); 9] = [
+        ("timer_resolution_ns", || Clock::resolution_ns(LIMIT_PER_BOUND)),
+        ("timer_cost_ns", Clock::cost_ns),
+        ("empty_loop_ns", empty_loop_ns),
+        ("syscall_ns", syscall_ns),
+        ("memcpy_ns_per_kib", memcpy_ns_per_kib),
+        ("fetch_add_ns", fetch_add_ns),
+        ("relaxed_load_ns", relaxed_load_ns),
+        ("loopback_write_read_ns", || loopback_write_read_ns().ok().flatten()),
+        ("ring_nop_ns", || ring_nop::ring_nop_ns(LIMIT_PER_BOUND)),
     ];
-    bounds.into_iter().map(|(name, bound)| (name.to_owned(), bound.filter(|bound| bound.is_finite() && *bound > 0.0))).collect()
+    let mut bounds: Vec<_> = all.map(|(name, measure)| (name, budget.within(name, LIMIT_PER_BOUND, measure))).into();
+    let core_round_trip_ns = core_round_trip_ns(&mut budget);
+    bounds.extend([("core_round_trip_ns", core_round_trip_ns), ("hand_over_ns", core_round_trip_ns)]);
+    let sane = |bound: Option<f64>| bound.filter(|bound| bound.is_finite() && *bound > 0.0);
+    budget.cut.dedup();
+    Calibration {
+        bounds: bounds.into_iter().map(|(name, bound)| (name.to_owned(), sane(bound))).collect(),
+        cut: (!budget.cut.is_empty())
+            .then(|| format!("calibration: cut at {} ms, before all of {}", limit.as_millis(), budget.cut.join(", "))),
+    }
 }
 
 /// The least mean time of `operation`, in nanoseconds, over `runs` runs of `operations` each; stops early at the limit.
@@ -116,8 +159,8 @@ fn loopback_pair() -> io::Result<(TcpStream, TcpStream)> {
     }
     for stream in [&near, &far] {
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_millis(200)))?;
-        stream.set_write_timeout(Some(Duration::from_millis(200)))?;
+        stream.set_read_timeout(Some(LIMIT_PER_BOUND))?;
+        stream.set_write_timeout(Some(LIMIT_PER_BOUND))?;
         // Closing resets: no port waits for a minute.
         socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO))?;
     }
@@ -125,7 +168,7 @@ fn loopback_pair() -> io::Result<(TcpStream, TcpStream)> {
 }
 
 fn connect(address: SocketAddr) -> io::Result<TcpStream> {
-    TcpStream::connect_timeout(&address, Duration::from_millis(200))
+    TcpStream::connect_timeout(&address, LIMIT_PER_BOUND)
 }
 
 /// 16 KiB from and to the first-level cache: no bulk copy on this host is cheaper.
@@ -164,10 +207,12 @@ fn relaxed_load_ns() -> Option<f64> {
     least.map(|ns| ns / f64::from(LOADS))
 }
 
-fn core_round_trip_ns() -> Option<f64> {
+/// The least of some readings, of as many as fit.
+fn core_round_trip_ns(budget: &mut Budget) -> Option<f64> {
     let cpus = zokio::topology::current_affinity().ok()?;
     let (&first, &second) = (cpus.first()?, cpus.get(1)?);
-    (0..3).filter_map(|_| noise::core_state(first, second)).min_by(f64::total_cmp)
+    let read = |_| budget.within("core_round_trip_ns", noise::CORE_STATE_LIMIT, || noise::core_state(first, second));
+    (0..CORE_READINGS).filter_map(read).min_by(f64::total_cmp)
 }
 
 #[cfg(test)]
@@ -176,9 +221,9 @@ mod tests {
 
     #[test]
     fn every_bound_has_its_name_and_a_plausible_value() {
-        let start = Instant::now();
-        let bounds = calibrate();
-        let elapsed = start.elapsed();
+        // How long it takes is bounded by construction; on a busy host the limit would cut it.
+        let Calibration { bounds, cut } = calibrate_within(Duration::from_secs(30));
+        assert_eq!(cut, None);
         let names: Vec<&str> = bounds.keys().map(String::as_str).collect();
         let expected = [
             "core_round_trip_ns",
@@ -209,7 +254,16 @@ mod tests {
         if io_uring_works() {
             assert!(bounds["ring_nop_ns"].is_some(), "{bounds:?}");
         }
-        assert!(elapsed < Duration::from_secs(3), "{elapsed:?}");
+    }
+
+    #[test]
+    fn what_does_not_fit_into_the_time_is_not_begun_and_is_told() {
+        let Calibration { bounds, cut } = calibrate_within(LIMIT_PER_BOUND / 2);
+        assert_eq!(bounds.len(), 11);
+        assert!(bounds.values().all(Option::is_none), "{bounds:?}");
+        let cut = cut.expect("everything was cut");
+        assert!(cut.starts_with("calibration: cut at 17 ms, before all of timer_resolution_ns, timer_cost_ns, "), "{cut}");
+        assert_eq!(cut.matches("core_round_trip_ns").count(), usize::from(zokio::topology::current_affinity().unwrap().len() > 1), "{cut}");
     }
 
     #[cfg(target_os = "linux")]

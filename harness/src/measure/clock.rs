@@ -81,9 +81,12 @@ impl Clock {
     }
 
     /// The smallest step seen between two readings that differ, in nanoseconds. `None` when the clock stands still.
-    pub fn resolution_ns() -> Option<f64> {
+    ///
+    /// Takes some microseconds, and at most `limit`, or a million readings of a clock that stands still.
+    pub fn resolution_ns(limit: Duration) -> Option<f64> {
         const STEPS: usize = 1_000;
         const READINGS_MAX: usize = 1_000_000;
+        let end = Self::now().after(limit);
         let mut least: Option<u64> = None;
         let mut steps = 0;
         let mut last = Self::now();
@@ -93,7 +96,7 @@ impl Clock {
                 let step = now.since(last);
                 least = Some(least.map_or(step, |least| least.min(step)));
                 steps += 1;
-                if steps == STEPS {
+                if steps == STEPS || now > end {
                     break;
                 }
             }
@@ -172,7 +175,7 @@ mod tests {
 
     #[test]
     fn cost_and_resolution_are_those_of_a_clock() {
-        let (cost, resolution) = (Clock::cost_ns().unwrap(), Clock::resolution_ns().unwrap());
+        let (cost, resolution) = (Clock::cost_ns().unwrap(), Clock::resolution_ns(Duration::from_secs(1)).unwrap());
         assert!(cost > 0.5 && cost < 1e5, "{cost} ns");
         assert!((1.0..1e7).contains(&resolution), "{resolution} ns");
     }

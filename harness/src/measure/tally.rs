@@ -10,6 +10,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
 use zokio_report::schema::record::{HISTOGRAM_ENCODING, HistogramPayload, Work, WorkerRecord};
 
+use super::doubling::{Doubling, Pieces};
 use super::paced::PacedTally;
 use super::recorder::{ErrorClass, add_counts, time_histogram};
 use crate::load::closed::{Control, SLICES_MAX};
@@ -88,6 +89,7 @@ impl Default for ThreadTally {
 pub struct Ledger {
     control: Control,
     threads: Mutex<Vec<ThreadTally>>,
+    doubling: Mutex<Option<Doubling>>,
 }
 
 impl Ledger {
@@ -99,6 +101,17 @@ impl Ledger {
     /// The counts of all threads that have ended.
     pub fn take_threads(&self) -> Vec<ThreadTally> {
         std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The rounds that this user does before it is ready, to show that twice the work takes twice as long; none unless it is the first user.
+    /// Nobody else is at work meanwhile.
+    pub fn doubling(&self, user: u32) -> Pieces<'_> {
+        Pieces::new(&self.doubling, user == 0)
+    }
+
+    /// What the first user found, if it has looked.
+    pub fn doubling_found(&self) -> Option<Doubling> {
+        *self.doubling.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

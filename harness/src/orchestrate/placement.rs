@@ -1,9 +1,30 @@
 //! From a planned trial to its processes: who runs where, and on which addresses.
 
+use zokio::topology::{Core, Topology};
+
 use super::roster::Entry;
-use crate::plan::{Case, Endpoints, network_for};
+use crate::plan::{Case, Endpoints, cores_first, network_for};
 use crate::subject::protocol::{PROTOCOL, Role, Trial};
+use crate::subject::spawn::kernel;
 use crate::subject::spawn::trial::{Part, Parts};
+
+/// The CPUs this process may use, in the order in which workers get them: different cores first, node by node.
+pub fn allowed_cpus() -> Vec<u32> {
+    let (allowed, _) = kernel::cpus_and_peak_memory(std::process::id()).unwrap_or_else(|| {
+        // Without /proc there is no pinning either; the count alone decides how many workers there are.
+        let count = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        ((0..u32::try_from(count).unwrap_or(1)).collect(), None)
+    });
+    let topology = Topology::detect();
+    if !topology.is_this_system() {
+        return allowed;
+    }
+    let node = |core: &&Core| core.cpus.first().and_then(|cpu| topology.node_of(*cpu)).map(|node| node.id);
+    let mut cores: Vec<&Core> = topology.cores().iter().collect();
+    // Stable: within a node the cores stay in the order of their first CPUs.
+    cores.sort_by_key(node);
+    cores_first(&allowed, &cores.iter().map(|core| core.cpus.clone()).collect::<Vec<_>>())
+}
 
 /// The processes of one trial.
 ///

@@ -18,6 +18,15 @@ pub enum PlanError {
         /// Those it may use.
         allowed: Vec<u32>,
     },
+    /// A case wants more workers than it has CPUs.
+    TooFewCpus {
+        /// The case.
+        case: String,
+        /// Workers wanted.
+        workers: u32,
+        /// CPUs there are for it.
+        available: usize,
+    },
     /// An option of the command line makes no sense.
     Option {
         /// What is wrong with it.
@@ -29,7 +38,7 @@ impl PlanError {
     /// The exit code: the user's option, or the host's lack.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::NoCpu | Self::CpuNotAllowed { .. } => exit::COULD_NOT_RUN,
+            Self::NoCpu | Self::CpuNotAllowed { .. } | Self::TooFewCpus { .. } => exit::COULD_NOT_RUN,
             Self::Option { .. } => exit::USAGE,
         }
     }
@@ -44,6 +53,10 @@ impl PlanError {
                     "choose others, as `--set scenario.{scenario}.placement.cpus=auto`, or start it with a wider affinity (taskset, cgroup)"
                 )
             }
+            Self::TooFewCpus { case, .. } => {
+                let scenario = case.split('/').next().unwrap_or(case);
+                format!("`--set 'scenario.{scenario}.placement.workers=[\"doubling\"]'` takes as many as there are")
+            }
             Self::Option { .. } => "`zokio-bench run --help` tells what it takes".into(),
         }
     }
@@ -55,6 +68,9 @@ impl fmt::Display for PlanError {
             Self::NoCpu => formatter.write_str("this process may use no CPU"),
             Self::CpuNotAllowed { case, cpu, allowed } => {
                 write!(formatter, "`{case}` is placed on CPU {cpu}, which this process may not use (allowed: {allowed:?})")
+            }
+            Self::TooFewCpus { case, workers, available } => {
+                write!(formatter, "`{case}` wants {workers} workers with a CPU each, and there are {available} CPUs for it")
             }
             Self::Option { message } => formatter.write_str(message),
         }

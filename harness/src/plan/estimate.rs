@@ -6,6 +6,7 @@ use crate::scenario::{CaseSpec, Placement, Suite, Warmup};
 use crate::subject::protocol::Phases;
 
 use super::PlanOptions;
+use super::workers::on_host;
 
 /// Starting and ending one process, its sockets and the evidence around it; the aim is 20 ms to start and as much for the rest.
 const PROCESS: Duration = Duration::from_millis(45);
@@ -24,9 +25,9 @@ const QUICK_WINDOW_MS: u64 = 33;
 const QUICK_MEASURE_MS: u64 = 120;
 const QUICK_INTERVAL_MS: u64 = 10;
 
-/// What the whole run will take, every warm-up at its longest.
-pub fn estimate(suite: &Suite, options: &PlanOptions) -> Duration {
-    suite.cases.iter().fold(ONCE, |sum, case| {
+/// What the whole run will take on a host with so many CPUs, every warm-up at its longest.
+pub fn estimate(suite: &Suite, cpus_allowed: usize, options: &PlanOptions) -> Duration {
+    on_host(&suite.cases, cpus_allowed).iter().fold(ONCE, |sum, case| {
         let phases = phases(case, options.quick);
         let second = if matches!(case.placement, Placement::Apart { .. }) { SECOND_PROCESS } else { Duration::ZERO };
         let trial = PROCESS + second + DRAIN + Duration::from_millis(phases.working_ms());

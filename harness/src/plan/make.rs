@@ -16,6 +16,7 @@ use super::estimate::{estimate, phases, subjects, trials};
 use super::network::{nofile, ports};
 use super::order::{SplitMix, order};
 use super::place::place;
+use super::workers::on_host;
 use super::{Case, Endpoints, Plan, PlanError, PlannedTrial};
 
 /// What the command line changes.
@@ -31,23 +32,24 @@ pub struct PlanOptions {
     pub subjects: Option<Vec<String>>,
 }
 
-/// The plan of a suite on a host: `allowed_cpus` are those that this process may use, in their order.
+/// The plan of a suite on a host: `allowed_cpus` are those that this process may use, in the order in which they are given out.
 ///
 /// # Errors
 /// A CPU that is not allowed, or an option that makes no sense.
 pub fn plan(suite: &Suite, allowed_cpus: &[u32], options: &PlanOptions) -> Result<Plan, PlanError> {
     check(options)?;
     let seed = options.seed.or(suite.seed).unwrap_or_else(|| word(&suite.sha256));
+    let specs = on_host(&suite.cases, allowed_cpus.len());
     let mut plan = Plan {
         seed,
-        cases: Vec::with_capacity(suite.cases.len()),
+        cases: Vec::with_capacity(specs.len()),
         trials: Vec::new(),
-        estimate: estimate(suite, options),
+        estimate: estimate(suite, allowed_cpus.len(), options),
         nofile_needed: BTreeMap::new(),
         ports_needed: 0,
         notes: Vec::new(),
     };
-    for spec in &suite.cases {
+    for spec in &specs {
         let endpoints = place(spec, allowed_cpus, &mut plan.notes)?;
         let phases = phases(spec, options.quick);
         let header = header(spec, &endpoints, &phases, options);

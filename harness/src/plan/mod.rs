@@ -14,11 +14,13 @@ mod make;
 mod network;
 mod order;
 mod place;
+mod workers;
 
 pub use error::PlanError;
 pub use estimate::estimate;
 pub use make::{PlanOptions, plan};
 pub use network::network_for;
+pub use workers::cores_first;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! From the placement of a scenario to CPU numbers of this host.
 
-use crate::scenario::{CaseSpec, Cpus, Placement};
+use crate::scenario::{CaseSpec, Cpus, Placement, Workers};
 
 use super::{Endpoints, PlanError};
 
@@ -8,7 +8,21 @@ use super::{Endpoints, PlanError};
 pub(crate) fn place(case: &CaseSpec, allowed: &[u32], notes: &mut Vec<String>) -> Result<Endpoints, PlanError> {
     let first = *allowed.first().ok_or(PlanError::NoCpu)?;
     match &case.placement {
-        Placement::Together { cpus } => Ok(Endpoints::Together { cpus: choose(case, cpus, allowed, allowed)? }),
+        Placement::Together { cpus, workers } => {
+            let mut chosen = choose(case, cpus, allowed, allowed)?;
+            if let Some(Workers::Count(count)) = *workers {
+                // A count in front of `Cpus::Free` was refused with the file.
+                if count as usize > chosen.len() {
+                    return Err(PlanError::TooFewCpus { case: case.id.clone(), workers: count, available: chosen.len() });
+                }
+                chosen.truncate(count as usize);
+            }
+            // The order says which CPUs are used, not who gets which; an explicit list is kept as it was written.
+            if !matches!(cpus, Cpus::List(_)) {
+                chosen.sort_unstable();
+            }
+            Ok(Endpoints::Together { cpus: chosen })
+        }
         Placement::Apart { server, client } => {
             // One core each; an explicit choice of one end keeps the other off it.
             let taken = |cpus: &Cpus| if let Cpus::List(list) = cpus { list.clone() } else { Vec::new() };

@@ -9,6 +9,7 @@ const FILES: &[(&str, &str)] = &[
     ("pool", include_str!("../../../scenarios/pool.toml")),
     ("atomics", include_str!("../../../scenarios/atomics.toml")),
     ("latency", include_str!("../../../scenarios/latency.toml")),
+    ("scaling", include_str!("../../../scenarios/scaling.toml")),
     ("http", include_str!("../../../scenarios/http.toml")),
     ("tcp", include_str!("../../../scenarios/tcp.toml")),
     ("stress", include_str!("../../../scenarios/stress.toml")),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value as Json, json};
 use zokio_report::schema::journal::CaseRole;
+use zokio_report::schema::scaling::WORKERS_AXIS;
 
 use crate::load::Load;
 use crate::workload::Workload;
@@ -15,8 +16,9 @@ use super::diagnostic::{Diagnostic, Findings};
 use super::goals;
 use super::matrix::Point;
 use super::quantity::DURATION;
+use super::shape::DOUBLING;
 use super::source::Span;
-use super::suite::{CaseSpec, Cpus, Placement, Warmup};
+use super::suite::{CaseSpec, Cpus, Placement, Warmup, Workers};
 use super::targets;
 use super::tree::{Node, Origin, Table, Value};
 use super::validate::integer;
@@ -117,12 +119,13 @@ fn placement(scenario: &Table, workload: &Workload, findings: &mut Findings) -> 
     let endpoints = scenario.at("placement.endpoints");
     let is_apart = endpoints.and_then(Node::text) == Some("apart");
     let is_axis = endpoints.is_some_and(|node| node.origin == Origin::Matrix);
-    let unused: &[&str] = if is_apart { &["cpus"] } else { &["server_cpus", "client_cpus"] };
+    let unused: &[&str] = if is_apart { &["cpus", "workers"] } else { &["server_cpus", "client_cpus"] };
     for key in unused {
         // Defaults and the other points of a matrix may well need it.
         let given = scenario.at(&format!("placement.{key}")).filter(|node| node.origin != Origin::Defaults && !is_axis);
         if let Some(node) = given {
-            let (mode, instead) = if is_apart { ("apart", "`server_cpus` and `client_cpus`") } else { ("together", "`cpus`") };
+            let (mode, instead) =
+                if is_apart { ("apart", "`server_cpus` and `client_cpus`") } else { ("together", "`cpus` and `workers`") };
             let message = format!("`placement.{key}` has no effect with endpoints {mode}");
             findings.push(Diagnostic::new(&node.span, message).label("unused").help(format!("{mode} uses {instead}")));
         }
@@ -134,7 +137,27 @@ fn placement(scenario: &Table, workload: &Workload, findings: &mut Findings) -> 
     if is_apart {
         Placement::Apart { server: cpus(scenario, "placement.server_cpus"), client: cpus(scenario, "placement.client_cpus") }
     } else {
-        Placement::Together { cpus: cpus(scenario, "placement.cpus") }
+        let cpus = cpus(scenario, "placement.cpus");
+        let workers = workers(scenario, &cpus, findings);
+        Placement::Together { cpus, workers }
+    }
+}
+
+fn workers(scenario: &Table, cpus: &Cpus, findings: &mut Findings) -> Option<Workers> {
+    let node = scenario.at("placement.workers")?;
+    if *cpus == Cpus::Free {
+        let diagnostic = Diagnostic::new(&node.span, "`placement.workers` counts CPUs, and `cpus = \"free\"` pins none").label("unused");
+        findings.push(diagnostic.help("leave one of them out"));
+    }
+    match &node.value {
+        Value::Integer(count) => u32::try_from(*count).ok().map(Workers::Count),
+        Value::Text(word) if word == DOUBLING && node.origin == Origin::Matrix => Some(Workers::Doubling),
+        Value::Text(word) if word == DOUBLING => {
+            let help = format!("in [scenario.matrix]: `\"{WORKERS_AXIS}\" = [\"{DOUBLING}\"]`");
+            findings.push(Diagnostic::new(&node.span, "`doubling` is for an axis of the matrix").label("gives several cases").help(help));
+            None
+        }
+        _ => None,
     }
 }
 
@@ -163,6 +186,7 @@ impl CaseSpec {
             "runtime": self.runtime,
             "workload": self.workload,
             "floor": self.workload.floor(),
+            "no_doubling": self.workload.no_doubling(),
             "params": self.params,
             "thresholds": self.thresholds,
             "targets": self.targets,

@@ -62,6 +62,7 @@ const DRAIN: &[Field] = &[Field::required("max", Shape::Duration(MS, HOUR, MS), 
 const PLACEMENT: &[Field] = &[
     Field::optional("endpoints", Shape::OneOf(&["together", "apart"]), "together: one process is both ends; apart: the subject serves."),
     Field::optional("cpus", Shape::Cpus, "together: CPUs of the process, one worker each; \"free\" pins nothing."),
+    Field::optional("workers", Shape::Workers, "together: so many of the CPUs, different cores first; a matrix may say \"doubling\"."),
     Field::optional("server_cpus", Shape::Cpus, "apart: CPUs of the subject."),
     Field::optional("client_cpus", Shape::Cpus, "apart: CPUs of the client."),
 ];

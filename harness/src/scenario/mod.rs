@@ -38,5 +38,5 @@ pub use load::{load, load_builtin, parse};
 pub use metric::{MetricId, all as metrics, find as metric};
 pub use schema::json_schema;
 pub use source::{FILE_BYTES_MAX, Source, Span};
-pub use suite::{CaseSpec, Cpus, Placement, Suite, Warmup};
+pub use suite::{CaseSpec, Cpus, Placement, Suite, Warmup, Workers};
 pub(crate) use validate::sha256;

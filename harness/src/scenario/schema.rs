@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 use super::keys;
 use super::metric;
 use super::quantity::{BYTE_RATE, DURATION, Kind, RATE, SIZE};
-use super::shape::{Choice, Field, Shape, axes};
+use super::shape::{Choice, DOUBLING, Field, Shape, WORKERS_MAX, axes};
 
 /// The schema: draft 2020-12, unknown keys forbidden.
 pub fn json_schema() -> Json {
@@ -62,6 +62,7 @@ fn value(shape: &Shape) -> Map<String, Json> {
             let list = json!({ "type": "array", "minItems": 1, "uniqueItems": true, "items": { "type": "integer", "minimum": 0, "maximum": 8191 } });
             json!({ "anyOf": [{ "enum": ["auto", "free"] }, list] })
         }
+        Shape::Workers => json!({ "anyOf": [{ "const": DOUBLING }, { "type": "integer", "minimum": 1, "maximum": WORKERS_MAX }] }),
         Shape::Ids => json!({ "type": "array", "minItems": 1, "uniqueItems": true, "items": id() }),
         Shape::Texts => json!({ "type": "array", "items": { "type": "string" } }),
         Shape::Labels => json!({ "type": "object", "additionalProperties": { "type": "string" } }),

@@ -3,6 +3,11 @@
 
 use super::quantity::{DURATION, RATE, SIZE};
 
+/// The word of a matrix for 1, 2, 4, … workers up to the CPUs of the host, and the CPUs themselves.
+pub(crate) const DOUBLING: &str = "doubling";
+/// As many workers as any host has CPUs.
+pub(crate) const WORKERS_MAX: u64 = 8_192;
+
 /// A key of a table.
 #[derive(Debug)]
 pub(crate) struct Field {
@@ -43,6 +48,8 @@ pub(crate) enum Shape {
     Sizes,
     /// `"auto"`, `"free"` or a list of CPU numbers.
     Cpus,
+    /// A number of workers, or `"doubling"`.
+    Workers,
     /// A list of distinct ids.
     Ids,
     /// A list of texts.
@@ -107,6 +114,7 @@ impl Shape {
                 SIZE.example
             ),
             Self::Cpus => "`\"auto\"`, `\"free\"` or a list of CPU numbers".into(),
+            Self::Workers => format!("a whole number from 1 to {WORKERS_MAX}, or, in the matrix, `\"{DOUBLING}\"`"),
             Self::Ids => "a list of subjects, as `[\"zokio\", \"tokio\"]`".into(),
             Self::Texts => "a list of texts".into(),
             Self::Labels => "a table of texts".into(),
@@ -142,6 +150,7 @@ impl Shape {
                 | Self::Rate(..)
                 | Self::Sizes
                 | Self::Cpus
+                | Self::Workers
                 | Self::Choice(Choice { word: Some(_), .. })
         )
     }

@@ -10,6 +10,8 @@ use zokio_report::schema::result::SuiteInfo;
 use crate::load::Load;
 use crate::workload::Workload;
 
+use super::shape::DOUBLING;
+
 /// A checked scenario file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Suite {
@@ -109,6 +111,8 @@ pub enum Placement {
     Together {
         /// Its CPUs.
         cpus: Cpus,
+        /// How many of them; all where nothing is said.
+        workers: Option<Workers>,
     },
     /// The subject serves, one client drives.
     Apart {
@@ -128,6 +132,25 @@ pub enum Cpus {
     Free,
     /// These.
     List(Vec<u32>),
+}
+
+/// How many workers, one CPU each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workers {
+    /// So many.
+    Count(u32),
+    /// A case for 1, 2, 4, … workers up to the CPUs of the host, and one for all of these; the plan makes them.
+    Doubling,
+}
+
+impl Workers {
+    /// As in the file.
+    pub fn to_json(self) -> Json {
+        match self {
+            Self::Count(count) => Json::from(count),
+            Self::Doubling => Json::from(DOUBLING),
+        }
+    }
 }
 
 impl Cpus {
@@ -153,7 +176,10 @@ impl Placement {
     /// As in the file.
     pub fn to_json(&self) -> Json {
         match self {
-            Self::Together { cpus } => serde_json::json!({ "endpoints": "together", "cpus": cpus.to_json() }),
+            Self::Together { cpus, workers: None } => serde_json::json!({ "endpoints": "together", "cpus": cpus.to_json() }),
+            Self::Together { cpus, workers: Some(workers) } => {
+                serde_json::json!({ "endpoints": "together", "cpus": cpus.to_json(), "workers": workers.to_json() })
+            }
             Self::Apart { server, client } => {
                 serde_json::json!({ "endpoints": "apart", "server_cpus": server.to_json(), "client_cpus": client.to_json() })
             }

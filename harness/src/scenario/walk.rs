@@ -8,7 +8,7 @@ use super::keys;
 use super::matrix::check_matrix;
 use super::metric;
 use super::quantity::{self, Kind, QuantityError};
-use super::shape::{Choice, Field, Shape, field};
+use super::shape::{Choice, DOUBLING, Field, Shape, WORKERS_MAX, field};
 use super::source::Span;
 use super::tree::{Node, Table, Value};
 
@@ -90,6 +90,12 @@ pub(crate) fn check(shape: &'static Shape, node: &Node, path: &str, key: &Span, 
         (Shape::Sizes, Value::Text(_) | Value::Table(_)) => super::sizes::check(node, path, findings),
         (Shape::Cpus, Value::Text(word)) => check_word(&["auto", "free"], word, path, &node.span, findings),
         (Shape::Cpus, Value::Array(elements)) => check_cpus(elements, path, &node.span, findings),
+        (Shape::Workers, Value::Text(word)) => check_word(&[DOUBLING], word, path, &node.span, findings),
+        (Shape::Workers, Value::Integer(count)) => {
+            if !(1..=i128::from(WORKERS_MAX)).contains(count) {
+                findings.push(out_of_range(path, &node.span, *count < 1, "1", &WORKERS_MAX.to_string(), shape));
+            }
+        }
         (Shape::Ids, Value::Array(elements)) => check_ids(elements, path, &node.span, findings),
         (Shape::Texts, Value::Array(elements)) if elements.iter().all(|element| element.text().is_some()) => {}
         (Shape::Labels, Value::Table(table)) => check_free(table, path, "a text", |node| node.text().is_some(), findings),

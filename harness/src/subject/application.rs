@@ -18,7 +18,7 @@ use super::protocol::{SubjectDescription, Trial};
 use super::serve::{Session, Subject, serve};
 use super::threads;
 use super::zokio::fleet::Workers;
-use crate::measure::doubling;
+use crate::measure::doubling::Pieces;
 use crate::measure::recorder::{self, ErrorClass, Recorder};
 use crate::measure::stamp::now_ns;
 use crate::measure::tally::Ledger;
@@ -73,11 +73,8 @@ impl<O: Fn(u64) -> u64 + Sync> Subject for Closure<'_, O> {
 
     fn run(&self, trial: &Trial, session: &Session) -> Result<TrialRecord, Failure> {
         let round = workload(trial)?.operations_per_round.max(1);
-        let mut report = FleetReport { driver: "none".into(), ..FleetReport::default() };
-        doubling::measure(|rounds| {
-            std::hint::black_box((self.operation)(round.saturating_mul(rounds)));
-        })
-        .write(&mut report.counters);
+        let counters = [("operations_per_round".to_owned(), round)].into();
+        let report = FleetReport { driver: "none".into(), counters, ..FleetReport::default() };
         let control = Arc::new(Ledger::default());
         threads::run(trial, session, &control, self.name, report, |users| {
             let one_round = |(): &mut (), recorder: &mut Recorder| {
@@ -85,7 +82,12 @@ impl<O: Fn(u64) -> u64 + Sync> Subject for Closure<'_, O> {
                 recorder.round(holds, 0);
                 (holds..round).for_each(|_| recorder.failure(ErrorClass::Mismatch, None));
             };
-            threads::rounds(&control, users, |_| (), one_round, |(), _| ());
+            let double = |(): &mut (), pieces: Pieces<'_>| {
+                pieces.for_each(|times| {
+                    std::hint::black_box((self.operation)(round.saturating_mul(times)));
+                });
+            };
+            threads::rounds(&control, users, |_| (), double, one_round, |(), _| ());
             Ok(())
         })
     }

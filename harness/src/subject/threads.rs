@@ -16,6 +16,7 @@ use super::serve::Session;
 use super::{not_pinned, worker_cpus};
 use crate::load::closed::Control;
 use crate::measure::cpu;
+use crate::measure::doubling::Pieces;
 use crate::measure::recorder::Recorder;
 use crate::measure::tally::Ledger;
 
@@ -46,23 +47,30 @@ pub fn report(variant: &str, trial: &Trial) -> FleetReport {
     FleetReport { driver: "none".into(), config, ..FleetReport::default() }
 }
 
-/// One thread whose users work in rounds, in turn, until the drain.
+/// One thread whose users work in rounds, in turn, until the drain. The first user of all does the pieces of the doubling before it is ready.
+///
+/// A thread without users is no worker: it does not show in the record.
 pub fn rounds<U>(
     control: &Arc<Ledger>,
     users: Range<u32>,
     start: impl Fn(u32) -> U,
+    double: impl Fn(&mut U, Pieces<'_>),
     mut round: impl FnMut(&mut U, &mut Recorder),
     end: impl Fn(U, &mut Recorder),
 ) {
+    if users.is_empty() {
+        return;
+    }
     let mut recorder = Recorder::new(control);
     let ready = |number| {
-        let user = start(number);
+        let mut user = start(number);
+        double(&mut user, control.doubling(number));
         control.user_ready();
         user
     };
     let mut users: Vec<U> = users.map(ready).collect();
     control.gate().wait_thread();
-    while !users.is_empty() && !control.is_draining() {
+    while !control.is_draining() {
         users.iter_mut().for_each(|user| round(user, &mut recorder));
     }
     for user in users {

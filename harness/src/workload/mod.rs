@@ -174,6 +174,36 @@ impl Workload {
         }
     }
 
+    /// Operations of a round, the same on every subject; `None` where operations are single ones, or the program's own affair.
+    pub fn operations_per_round(&self) -> Option<u64> {
+        match self {
+            Self::Scheduling(scheduling) => Some(scheduling.operations_per_round()),
+            Self::Stealing(stealing) => Some(stealing.items.into()),
+            Self::Polling(polling) => Some(polling.polls_per_round()),
+            Self::Atomics(atomics) => Some(atomics.operations_per_round.into()),
+            Self::Memory(memory) => Some(memory.operations_per_round.into()),
+            Self::Pool(pool) => Some(pool.operations_per_round.into()),
+            Self::Tcp(_) | Self::Http(_) | Self::Sleep(_) | Self::Latency(_) | Self::Custom(_) => None,
+        }
+    }
+
+    /// Why nobody looks whether twice the work takes twice as long; `None`: the first user does, or a guard needs no such look.
+    pub fn no_doubling(&self) -> Option<&'static str> {
+        match self {
+            Self::Memory(memory) if memory.lifetime == memory::Lifetime::Remote => {
+                Some("its blocks are freed by another user: alone, a user does other work than in the trial")
+            }
+            Self::Pool(pool) if pool.empty == pool::Empty::Wait => {
+                Some("its users wait for each other's objects: alone, a user does other work than in the trial")
+            }
+            Self::Stealing(stealing) if stealing.mode == stealing::StealingMode::Queue => {
+                Some("its thieves spin while there is nothing to take: their time follows from the clock, not from the work")
+            }
+            Self::Latency(_) => Some("its times are waits, whose length does not follow from work"),
+            _ => None,
+        }
+    }
+
     /// The TCP connections it holds and opens; `None`: none.
     pub fn connections(&self) -> Option<Connections> {
         match self {

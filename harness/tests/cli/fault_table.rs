@@ -2,7 +2,18 @@
 //!
 //! `reports/src/judge/guards/README.md` holds the same table for the reader.
 
+use std::hint::black_box;
+use std::sync::Arc;
+
 use serde_json::{Value, json};
+use zokio_bench::load::{ClosedLoad, Load};
+use zokio_bench::measure::doubling::Pieces;
+use zokio_bench::measure::recorder::Recorder;
+use zokio_bench::measure::tally::Ledger;
+use zokio_bench::subject::protocol::{Network, PROTOCOL, Phases, Role, Trial};
+use zokio_bench::subject::serve::Session;
+use zokio_bench::subject::threads;
+use zokio_bench::workload::{CustomWorkload, Workload};
 
 use super::tale::{NAP, Tale, row};
 
@@ -19,12 +30,17 @@ const CUSTOM: &str = "[scenario.custom]";
 /// The window of every fake; a shell sleeps a little longer.
 const WINDOW_NS: u64 = 50_000_000;
 
+/// Ten batches as a clock of nanoseconds stamps them.
+fn batches(operations: u64) -> Vec<(u64, u64)> {
+    (0..10).map(|number| (operations / 10, WINDOW_NS / 10 + 1_237 * number)).collect()
+}
+
 /// 300 honest round trips of 128 bytes, but for `change`; the shell loops meanwhile, so that CPU time was used.
 fn record(change: impl Fn(&mut Value)) -> String {
     let mut record = json!({
         "elapsed_ns": WINDOW_NS,
         "work": { "attempted": 300, "ok": 300, "bytes": 300 * 128, "verified": 300 },
-        "batches": vec![(30, WINDOW_NS / 10); 10],
+        "batches": batches(300),
         "counters": { "connections_opened": 0, "connections_wanted": 0 },
         "driver": "none",
     });
@@ -38,7 +54,7 @@ fn fake(change: impl Fn(&mut Value)) -> String {
 
 fn claim(record: &mut Value, operations: u64) {
     record["work"] = json!({ "attempted": operations, "ok": operations, "bytes": 128 * operations, "verified": operations });
-    record["batches"] = json!(vec![(operations / 10, WINDOW_NS / 10); 10]);
+    record["batches"] = json!(batches(operations));
 }
 
 fn computed(record: &mut Value, operations: u64) {
@@ -54,15 +70,51 @@ fn times(ns: u64, count: u64) -> Value {
     json!([zokio_bench::measure::tally::encode("service_time", &times)])
 }
 
+/// A million operations of a body whose loop was removed: only their number is left.
+fn removed(operations: u64) -> u64 {
+    black_box(operations)
+}
+
+/// What the harness itself records of that body, with its own clock, rounds and doubling.
+fn record_of_a_removed_loop() -> Value {
+    const OPERATIONS: u64 = 1_000_000;
+    let trial = Trial {
+        protocol: PROTOCOL,
+        id: "dead".into(),
+        subject: "dead".into(),
+        role: Role::Both,
+        connect: Vec::new(),
+        workload: Workload::Custom(CustomWorkload { operations_per_round: OPERATIONS }),
+        load: Load::Closed(ClosedLoad { users: 1 }),
+        runtime: Default::default(),
+        cpus: Vec::new(),
+        network: Network::default(),
+        phases: Phases { warmup_ms: 1, warmup_window_ms: None, measure_ms: WINDOW_NS / 1_000_000, drain_ms: 1_000, ..Phases::default() },
+        seed: 7,
+    };
+    let control = Arc::new(Ledger::default());
+    let record = threads::run(&trial, &Session::detached(), &control, "dead", threads::report("dead", &trial), |users| {
+        let double = |(): &mut (), pieces: Pieces<'_>| {
+            pieces.for_each(|times| {
+                black_box(removed(OPERATIONS.saturating_mul(times)));
+            });
+        };
+        let round = |(): &mut (), recorder: &mut Recorder| recorder.round(removed(OPERATIONS), 0);
+        threads::rounds(&control, users, |_| (), double, round, |(), _| ());
+        Ok(())
+    });
+    let mut record = serde_json::to_value(record.expect("a record")).expect("JSON");
+    // The threads were those of this process.
+    (record["id"], record["workers"], record["cpu_ns"]) = (Value::Null, json!([]), json!({}));
+    record
+}
+
 fn faults() -> Vec<Fault> {
     vec![
         Fault {
             name: "dead loop",
             workload: CUSTOM,
-            subject: fake(|record| {
-                computed(record, 5_000_000_000_000_000);
-                record["counters"] = json!({ "doubling_once_ns": 20, "doubling_twice_ns": 20 });
-            }),
+            subject: fake(|record| *record = record_of_a_removed_loop()),
             guards: &["doubling", "physical-bound", "empty-loop"],
         },
         Fault {
@@ -77,11 +129,20 @@ fn faults() -> Vec<Fault> {
         Fault {
             name: "millisecond clock",
             workload: TCP,
+            // 300 round trips in 50 ms: the rates are plausible, and every stamp is a whole millisecond.
+            subject: fake(|record| {
+                record["batches"] = json!((0..10).map(|number| (30, 1_000_000 * [5, 5, 4, 6][number % 4])).collect::<Vec<_>>());
+            }),
+            guards: &["timer-floor"],
+        },
+        Fault {
+            name: "nanoseconds out of nothing",
+            workload: TCP,
             subject: fake(|record| {
                 record["elapsed_ns"] = json!(1);
                 record["batches"] = json!([[300, 1]]);
             }),
-            guards: &["timer-floor"],
+            guards: &["timer-floor", "wall-clock"],
         },
         Fault {
             name: "sleep instead of socket",
@@ -134,6 +195,19 @@ fn faults() -> Vec<Fault> {
             name: "workers that do not exist",
             workload: TCP,
             subject: fake(|record| record["workers"] = json!([{ "thread_id": 1, "cpus": [], "operations": 300 }])),
+            guards: &["workers-observed"],
+        },
+        Fault {
+            name: "idle workers",
+            workload: TCP,
+            // Two workers for eight users, both threads are there, and one of them has all the work.
+            subject: format!(
+                "phases; echo '{}' | sed \"s/4242/$$/g\"",
+                record(|record| {
+                    record["workers"] =
+                        json!([{ "thread_id": 4242, "cpus": [], "operations": 300 }, { "thread_id": 4242, "cpus": [], "operations": 0 }])
+                })
+            ),
             guards: &["workers-observed"],
         },
         Fault {

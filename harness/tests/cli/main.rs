@@ -5,6 +5,7 @@ mod fault_table;
 mod faults;
 mod host;
 mod interrupted;
+mod scaling;
 mod seccomp;
 mod tale;
 mod usage;

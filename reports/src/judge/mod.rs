@@ -7,6 +7,7 @@
 //!        ├─ guards    what has to hold before a number is believed
 //!        ├─ compare   pairs inside a half block → ratio, interval, exact p; verdict after Holm over the whole run
 //!        ├─ targets · thresholds
+//!        ├─ scaling   cases that differ in their workers alone → the Universal Scalability Law
 //!        ▼
 //!  RunResult ──▶ verdict: exit code and one line
 //! ```
@@ -18,6 +19,7 @@ pub mod compare;
 mod guards;
 mod metrics;
 mod row;
+pub(crate) mod scaling;
 mod stress;
 mod summarize;
 mod targets;

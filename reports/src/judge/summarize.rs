@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::row::Row;
-use super::{compare, guards, metrics, row, stress, targets, thresholds, verdict};
+use super::{compare, guards, metrics, row, scaling, stress, targets, thresholds, verdict};
 use crate::schema::histogram::{self, Histogram};
 use crate::schema::journal::{CaseHeader, CaseRole, JournalTrial, RunEnd, RunHeader};
 use crate::schema::open::{OverloadRecord, OverloadResult, WindowRecord};
@@ -37,6 +37,7 @@ pub fn summarize(header: &RunHeader, trials: &[JournalTrial], end: Option<&RunEn
         host: header.host.clone(),
         calibration: header.calibration.iter().map(|(key, value)| (key.clone(), value.filter(|value| value.is_finite()))).collect(),
         noise: noise(trials),
+        scaling: scaling::judge(&cases, &header.host),
         cases,
         verdict: RunVerdict { exit_code: 0, summary: String::new() },
     };

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::schema::result::{CaseResult, RunResult, Verdict};
 use crate::schema::validity::ValidityState;
 
-use super::{stress, view};
+use super::{scaling, stress, view};
 
 /// The result as GitHub-flavoured Markdown; the marker on its first line lets a bot find and replace its own comment.
 pub fn render(result: &RunResult) -> String {
@@ -27,6 +27,7 @@ pub fn render(result: &RunResult) -> String {
     for case in &result.cases {
         table(&mut text, case);
     }
+    scaling(&mut text, result);
     targets(&mut text, result);
     text.push_str("\nRates count successes only. Values are medians over trials with 95 % intervals; a closed loop gives service times.\n");
     text
@@ -102,6 +103,25 @@ fn table(text: &mut String, case: &CaseResult) {
     list(text, "Under stress", &stress::lines(case).iter().map(|line| cell(line)).collect::<Vec<String>>());
 }
 
+fn scaling(text: &mut String, result: &RunResult) {
+    let Some(scaling) = &result.scaling else { return };
+    let _ = writeln!(text, "### {}\n\n{}\n", scaling::HEADING, scaling::LAW);
+    list(text, "Notes", &scaling.notes.iter().map(|note| cell(note)).collect::<Vec<_>>());
+    for group in scaling::groups(scaling) {
+        let _ = writeln!(text, "**{}**, {}\n", cell(&scaling::title(group)), cell(&group[0].metric));
+        text.push_str("| subject | workers: throughput | speed-up | one worker | contention | coherency | peak | fit |\n");
+        text.push_str("|---|---|--:|--:|--:|--:|--:|--:|\n");
+        for curve in group {
+            let words = scaling::words(curve);
+            let cells =
+                [&words.points, &words.speedup, &words.gamma, &words.alpha, &words.beta, &words.peak, &words.fit].map(|word| cell(word));
+            let _ = writeln!(text, "| {} | {} |", cell(&curve.subject), cells.join(" | "));
+        }
+        text.push('\n');
+        list(text, "Notes on the curves", &scaling::curve_notes(group).iter().map(|note| cell(note)).collect::<Vec<_>>());
+    }
+}
+
 fn targets(text: &mut String, result: &RunResult) {
     let lines: Vec<String> = result
         .cases
@@ -119,7 +139,7 @@ fn targets(text: &mut String, result: &RunResult) {
 }
 
 /// Text that cannot end a table cell, start markup or a tag.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in view::printable(text).chars() {
         match character {

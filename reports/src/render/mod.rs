@@ -6,15 +6,18 @@
 //! | a person at a terminal | [`terminal`] |
 //! | a pull request | [`markdown`] |
 //! | everybody else | [`html`]: one file, no network |
+//! | readers of the Zokio performance guide | [`guide`]: its rows, and what honest work of the kind gives |
 //!
 //! All of them show the same rows in the same words, from `view`. What was lost comes first, everywhere.
 
 pub mod csv;
+pub mod guide;
 pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;
 mod plot;
+mod scaling;
 mod stress;
 pub mod terminal;
 mod view;

@@ -1,7 +1,7 @@
 //! Renderers on the sample run, and on rows that want to break them.
 
 use super::{csv, json, junit, markdown, terminal};
-use crate::sample::{Journal, full_result};
+use crate::sample::{Journal, full_result, scaling};
 use crate::schema::journal::{Failure, Outcome};
 use crate::schema::result::RunResult;
 
@@ -17,7 +17,7 @@ fn troubled() -> RunResult {
 
 #[test]
 fn every_line_fits_and_plain_output_is_ascii() {
-    for result in [full_result(), &troubled()] {
+    for result in [full_result(), &troubled(), &scaling::result(), &scaling::results_of(&[1, 2])] {
         for width in [60, 80, 120, 400] {
             let text = terminal::render(result, false, width);
             assert!(text.is_ascii());
@@ -89,5 +89,29 @@ fn csv_has_as_many_fields_on_every_line() {
 #[test]
 fn json_reads_back_as_the_same_result() {
     let result = troubled();
+    assert_eq!(serde_json::from_str::<RunResult>(&json::to_string(&result)).unwrap(), result);
+}
+
+#[test]
+fn a_section_on_workers_stands_in_every_form_for_people() {
+    let result = scaling::results_of(&[1, 2]);
+    let text = terminal::render(&result, false, 120);
+    for needed in [
+        "\nScaling\n",
+        "At most 2 workers were measured",
+        "proves little",
+        "coherency 0 (fixed)",
+        "zokio, tokio, tokio-ct, ceiling: two numbers",
+    ] {
+        assert!(text.split_whitespace().collect::<Vec<_>>().join(" ").contains(needed.trim()), "{needed} is missing in\n{text}");
+    }
+    let markdown = markdown::render(&result);
+    assert!(
+        markdown.contains("### Scaling") && markdown.contains("| zokio | 1: 8.97 M") && markdown.contains("cannot be told apart"),
+        "{markdown}"
+    );
+    let page = super::html::page(&[scaling::result()]);
+    assert!(page.contains("class=\"scaling\"") && page.contains("Peak at") && page.contains("extrapolated"));
+    assert!(!page.contains("NaN") && !terminal::render(full_result(), false, 120).contains("Scaling"));
     assert_eq!(serde_json::from_str::<RunResult>(&json::to_string(&result)).unwrap(), result);
 }

@@ -78,7 +78,7 @@ pub(crate) fn time_name(id: &str) -> &'static str {
 }
 
 /// The larger side of the interval as a share of the value.
-fn half_width(metric: &Metric) -> Option<f64> {
+pub(super) fn half_width(metric: &Metric) -> Option<f64> {
     let (value, ci) = (metric.value?, metric.ci?);
     Some((ci.hi - value).max(value - ci.lo) / value).filter(|share| share.is_finite())
 }
@@ -132,16 +132,18 @@ pub(super) fn primary_comparison<'a>(case: &'a CaseResult, other: &str) -> Optio
     case.comparisons.iter().find(|comparison| comparison.metric == case.primary_metric && comparison.against == other)
 }
 
+/// The layout of tokio with the higher `metric`, of those that may be ranked and are not the first subject.
+pub(super) fn better_tokio<'a>(case: &'a CaseResult, metric: &str) -> Option<&'a SubjectResult> {
+    let value = |row: &SubjectResult| find(row, metric).and_then(|metric| metric.value);
+    let layouts = case.subjects.iter().skip(1).filter(|row| row.subject == "tokio" || row.subject.starts_with("tokio-"));
+    layouts
+        .filter(|row| crate::judge::compare::is_rankable(row))
+        .max_by(|left, right| value(left).unwrap_or(0.0).total_cmp(&value(right).unwrap_or(0.0)))
+}
+
 /// The comparison with the best layout of tokio and the one with the ceiling, where the case has them.
 pub(super) fn headlines(case: &CaseResult) -> Vec<(String, &Comparison)> {
-    let value = |row: &SubjectResult| find(row, &case.primary_metric).and_then(|metric| metric.value);
-    let tokio = case
-        .subjects
-        .iter()
-        .skip(1)
-        .filter(|row| row.subject == "tokio" || row.subject.starts_with("tokio-"))
-        .filter(|row| crate::judge::compare::is_rankable(row))
-        .max_by(|left, right| value(left).unwrap_or(0.0).total_cmp(&value(right).unwrap_or(0.0)));
+    let tokio = better_tokio(case, &case.primary_metric);
     let mut lines = Vec::new();
     if let Some(comparison) = tokio.and_then(|row| primary_comparison(case, &row.subject)) {
         lines.push((format!("best tokio layout ({})", comparison.against), comparison));

@@ -4,6 +4,7 @@
 //! and sees exactly one guard object.
 
 mod header;
+pub(crate) mod scaling;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

@@ -13,6 +13,7 @@ pub mod journal;
 pub mod open;
 pub mod record;
 pub mod result;
+pub mod scaling;
 pub mod validity;
 
 /// The `schema` field of every result.

@@ -11,6 +11,7 @@ use super::host::HostProfile;
 use super::journal::CaseRole;
 use super::open::{OfferedLoad, OverloadResult, SeriesRecord};
 use super::record::{HistogramPayload, Work, WorkerRecord};
+pub use super::scaling::{Coefficient, Scaling, ScalingCurve, ScalingModel, ScalingPoint};
 use super::validity::Validity;
 
 /// A whole run.
@@ -48,6 +49,9 @@ pub struct RunResult {
     pub noise: NoiseInfo,
     /// The rows.
     pub cases: Vec<CaseResult>,
+    /// What more workers brought; `null` where no scenario varies them.
+    #[serde(default)]
+    pub scaling: Option<Scaling>,
     /// What follows.
     pub verdict: RunVerdict,
 }

@@ -18,6 +18,10 @@ fn sample() -> Value {
 #[test]
 fn a_whole_result_keeps_to_the_schema() {
     assert_eq!(errors(&sample()), Vec::<String>::new());
+    let mut scaled = serde_json::to_value(crate::sample::scaling::results_of(&[1, 2, 4, 8])).unwrap();
+    assert_eq!(errors(&scaled), Vec::<String>::new());
+    scaled["scaling"]["curves"][0]["model"]["alpha"]["value"] = json!("much");
+    assert_eq!(errors(&scaled).len(), 1, "the section is part of the schema");
 }
 
 #[test]

@@ -1,13 +1,11 @@
 //! What the current thread is to a runtime: a worker, a thread inside `block_on`, or nothing.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::Arc;
 use std::task::Waker;
 
-use crossbeam_deque::Worker as Queue;
-
+use super::ready::Ready;
 use super::{Shared, SlabOwner, WakeReason};
 use crate::blocking;
 use crate::driver;
@@ -39,11 +37,9 @@ pub(crate) struct OutsideContext {
 pub(crate) struct WorkerContext {
     pub(crate) shared: Arc<Shared>,
     pub(crate) index: usize,
-    pub(super) queue: Queue<TaskRef>,
+    pub(super) ready: Ready<TaskRef>,
     /// The task that runs next; not stolen from.
     pub(super) next: Cell<Option<TaskRef>>,
-    /// Tasks that only this worker may run.
-    pub(super) pinned: RefCell<VecDeque<TaskRef>>,
     pub(super) slab: RefCell<Slab<SlabOwner>>,
     pub(super) reason: Cell<WakeReason>,
     /// Identity of the task that is polled: the data pointer of its waker.
@@ -227,11 +223,7 @@ impl WorkerContext {
             return self.shared.spawn_cancelled(future);
         }
         let (entry, handle) = raw::spawn_into(&mut self.slab.borrow_mut(), future, affinity);
-        if affinity == ANY_WORKER {
-            self.push(entry);
-        } else {
-            self.pinned.borrow_mut().push_back(entry);
-        }
+        self.push(entry);
         JoinHandle::new(handle)
     }
 
@@ -246,7 +238,7 @@ impl WorkerContext {
         let mut slab = self.slab.borrow_mut();
         let spawn = |future| {
             let (entry, handle) = raw::spawn_into(&mut slab, future, ANY_WORKER);
-            self.queue.push(entry);
+            self.ready.push(entry, false);
             JoinHandle::new(handle)
         };
         let handles = futures.into_iter().map(spawn).collect();
@@ -259,24 +251,35 @@ impl WorkerContext {
 
     /// Queues a woken task.
     fn schedule(&self, entry: TaskRef) {
-        match entry.affinity() {
-            ANY_WORKER => {}
-            worker if worker as usize == self.index => return self.pinned.borrow_mut().push_back(entry),
-            worker => return self.shared.send(worker as usize, entry),
+        let affinity = entry.affinity();
+        if affinity != ANY_WORKER && affinity as usize != self.index {
+            return self.shared.send(affinity as usize, entry);
         }
-        if self.reason.get() == WakeReason::Message && self.shared.config.lifo_slot {
-            if let Some(displaced) = self.next.replace(Some(entry)) {
-                self.push(displaced);
+        match self.reason.get() {
+            WakeReason::Event => {
+                self.ready.push_warm(entry, affinity != ANY_WORKER);
+                self.hint_if_worth(affinity);
             }
-        } else {
-            self.push(entry);
+            WakeReason::Message if affinity == ANY_WORKER && self.shared.config.lifo_slot => {
+                if let Some(displaced) = self.next.replace(Some(entry)) {
+                    self.push(displaced);
+                }
+            }
+            WakeReason::Message | WakeReason::Join => self.push(entry),
         }
     }
 
     /// To the tail of the queue, with a hint to a sleeper when that pays.
     pub(super) fn push(&self, entry: TaskRef) {
-        self.queue.push(entry);
-        if self.shared.idle.is_worth_a_hint() {
+        let affinity = entry.affinity();
+        self.ready.push(entry, affinity != ANY_WORKER);
+        self.hint_if_worth(affinity);
+    }
+
+    /// A task of this affinity was pushed.
+    #[inline]
+    fn hint_if_worth(&self, affinity: u32) {
+        if affinity == ANY_WORKER && self.shared.idle.is_worth_a_hint() {
             self.hint();
         }
     }
@@ -284,7 +287,7 @@ impl WorkerContext {
     /// Wakes a sleeper if the queue is worth a wake-up, or if nobody would look after it during a long poll.
     #[cold]
     fn hint(&self) {
-        let waiting = self.queue.len() as u64;
+        let waiting = self.ready.stealable_len() as u64;
         let poll_ns = self.shared.workers[self.index].counters.poll_ns.get();
         let pays = waiting * poll_ns >= WAKE_COST_NS;
         if pays || (waiting >= 2 && !self.shared.idle.has_sentinel()) {

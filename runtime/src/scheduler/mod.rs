@@ -5,7 +5,7 @@
 //!                              ▼                                        ▼
 //!                      ┌── injector ──┐                            inbox of 1
 //!                      ▼              ▼                                 ▼
-//!   worker 0: LIFO slot · queue · pinned · timers · driver     worker 1: …
+//!   worker 0: LIFO slot · warm lane · queue · timers · driver     worker 1: …
 //!                            └────────── steal ──────────────▶
 //! ```
 //!
@@ -14,10 +14,12 @@
 
 pub(crate) mod context;
 mod idle;
+mod ready;
 mod shared;
 mod steal;
 pub(crate) mod worker;
 
+pub(crate) use ready::Ready;
 pub(crate) use shared::{Shared, SlabOwner, WorkerShared};
 
 /// Why a task is woken; decides which place in the queue it gets.
@@ -27,6 +29,6 @@ pub(crate) enum WakeReason {
     Message,
     /// A task it joins has completed: to the tail, so that a loop over handles is woken once and not for each.
     Join,
-    /// By the driver or a timer: to the tail, in the order of completion.
+    /// By the driver or a timer: in the order of completion, before the queue while there is credit ([`ready`]).
     Event,
 }

@@ -5,9 +5,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crossbeam_deque::{Injector, Stealer};
+use crossbeam_deque::Injector;
 
 use super::idle::Idle;
+use super::ready::Stealers;
 use crate::blocking::BlockingPool;
 use crate::config::RuntimeConfig;
 use crate::driver::{DriverReport, Remote};
@@ -43,7 +44,7 @@ pub(crate) struct Shared {
 /// What other threads see of a worker.
 #[derive(Debug)]
 pub(crate) struct WorkerShared {
-    pub(crate) stealer: Stealer<TaskRef>,
+    pub(crate) stealers: Stealers<TaskRef>,
     /// Tasks that only this worker may run, from other threads.
     pub(crate) inbox: Inbox,
     pub(crate) timers: TimerShard,
@@ -54,9 +55,9 @@ pub(crate) struct WorkerShared {
 }
 
 impl WorkerShared {
-    pub(crate) fn new(stealer: Stealer<TaskRef>) -> Self {
+    pub(crate) fn new(stealers: Stealers<TaskRef>) -> Self {
         Self {
-            stealer,
+            stealers,
             inbox: Inbox::default(),
             timers: TimerShard::new(),
             counters: WorkerCounters::default(),
@@ -104,7 +105,7 @@ impl Inbox {
 }
 
 impl Shared {
-    pub(crate) fn new(config: RuntimeConfig, stealers: Vec<Stealer<TaskRef>>) -> Arc<Self> {
+    pub(crate) fn new(config: RuntimeConfig, stealers: Vec<Stealers<TaskRef>>) -> Arc<Self> {
         let shared = Arc::new(Self {
             idle: Idle::new(stealers.len()),
             workers: stealers.into_iter().map(WorkerShared::new).collect(),

@@ -3,8 +3,6 @@
 //! Moving a task costs the thief cold caches, and a sleeping thief a wake-up; a queue is taken from only when what waits in it costs more,
 //! or when its owner is stuck in a long poll. `README.md` beside this file has the rule and its figures.
 
-use crossbeam_deque::Steal;
-
 use super::context::WAKE_COST_NS;
 use super::worker::{BATCH_MAX, Worker};
 
@@ -19,7 +17,7 @@ impl Worker<'_> {
     /// Whether the work that waits at `victim` costs more than moving it; `stuck` says that its owner made no progress since the last look.
     fn is_worth_stealing_from(&self, victim: usize, stuck: bool) -> bool {
         let peer = &self.shared().workers[victim];
-        let waiting = peer.stealer.len() as u64;
+        let waiting = peer.stealers.len() as u64;
         waiting > 0 && (stuck || waiting * peer.counters.poll_ns.get() >= WAKE_COST_NS)
     }
 
@@ -43,7 +41,7 @@ impl Worker<'_> {
         for victim in (start..count).chain(0..start).filter(|&victim| victim != self.cx.index) {
             let peer = &self.shared().workers[victim];
             // A look at an empty queue is no look: what waits now has only just come.
-            let polls = if peer.stealer.is_empty() { NOTHING_WAITED } else { peer.counters.polls.get() };
+            let polls = if peer.stealers.is_empty() { NOTHING_WAITED } else { peer.counters.polls.get() };
             let stuck = by_sentinel && polls == self.seen_polls[victim];
             self.seen_polls[victim] = polls;
             found = found || (self.is_worth_stealing_from(victim, stuck) && self.steal_from(victim));
@@ -52,16 +50,10 @@ impl Worker<'_> {
     }
 
     fn steal_from(&self, victim: usize) -> bool {
-        let stealer = &self.shared().workers[victim].stealer;
-        loop {
-            match stealer.steal_batch_with_limit(&self.cx.queue, BATCH_MAX) {
-                Steal::Success(()) => {
-                    self.shared().workers[self.cx.index].counters.stolen.add(self.cx.queue.len() as u64);
-                    return true;
-                }
-                Steal::Empty => return false,
-                Steal::Retry => {}
-            }
+        let found = self.shared().workers[victim].stealers.steal_into(&self.cx.ready, BATCH_MAX);
+        if found {
+            self.shared().workers[self.cx.index].counters.stolen.add(self.cx.ready.stealable_len() as u64);
         }
+        found
     }
 }

@@ -9,16 +9,14 @@
 //! ```
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Barrier};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use crossbeam_deque::{Steal, Worker as Queue};
-
 use super::WakeReason;
 use super::context::{self, Current, WorkerContext};
+use super::ready::Ready;
 use super::shared::{self, Shared, SlabOwner};
 use super::steal::NOTHING_WAITED;
 use crate::driver::{self, Driver, DriverConfig, DriverKind, Wait};
@@ -40,7 +38,7 @@ pub(super) const BATCH_MAX: usize = 32;
 pub(crate) struct WorkerSetup {
     pub(crate) shared: Arc<Shared>,
     pub(crate) index: usize,
-    pub(crate) queue: Queue<TaskRef>,
+    pub(crate) ready: Ready<TaskRef>,
     pub(crate) driver_config: DriverConfig,
     /// All workers meet here twice at shutdown: before tasks are cancelled, and before drivers go.
     pub(crate) barrier: Arc<Barrier>,
@@ -55,8 +53,6 @@ pub(super) struct Worker<'a> {
     pub(super) searching: bool,
     /// How often the next-task slot was served in a row.
     next_in_a_row: u32,
-    /// Parity decides whether pinned tasks or the queue go first.
-    turn: u32,
     sentinel_pause: Duration,
     /// Polls of each worker when this one last looked and something waited there: unchanged means that a long poll is under way.
     pub(super) seen_polls: Vec<u64>,
@@ -66,7 +62,7 @@ pub(super) struct Worker<'a> {
 
 /// Sets a worker up in its own thread, says through `started` whether that worked, and runs it until the runtime has closed.
 pub(crate) fn run(setup: WorkerSetup, started: impl FnOnce(io::Result<()>)) {
-    let WorkerSetup { shared, index, queue, driver_config, barrier } = setup;
+    let WorkerSetup { shared, index, ready, driver_config, barrier } = setup;
     let (driver, remote) = match Driver::new(&driver_config) {
         Ok(made) => made,
         Err(error) => return started(Err(error)),
@@ -79,9 +75,8 @@ pub(crate) fn run(setup: WorkerSetup, started: impl FnOnce(io::Result<()>)) {
     let driver = RefCell::new(driver);
     let context = WorkerContext {
         index,
-        queue,
+        ready,
         next: Cell::new(None),
-        pinned: RefCell::new(VecDeque::new()),
         slab: RefCell::new(Slab::new(SlabOwner { shared: shared.clone() })),
         reason: Cell::new(WakeReason::Message),
         polled: Cell::new(std::ptr::null()),
@@ -99,7 +94,6 @@ pub(crate) fn run(setup: WorkerSetup, started: impl FnOnce(io::Result<()>)) {
                 wakers: Vec::with_capacity(256),
                 searching: false,
                 next_in_a_row: 0,
-                turn: 0,
                 sentinel_pause: SENTINEL_FIRST,
                 seen_polls: vec![NOTHING_WAITED; cx.shared.workers.len()],
                 random: 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(index as u64 + 1),
@@ -153,8 +147,8 @@ impl Worker<'_> {
     /// a worker, the first ones' data would have left the cache before their peers get to it.
     fn polls_between_looks(&self) -> u64 {
         let interval = u64::from(self.shared().config.event_interval);
-        let ready = (self.cx.queue.len() + self.cx.pinned.borrow().len()) as u64;
-        if ready <= 2 * interval { interval.max(ready) } else { interval }
+        let ready = self.cx.ready.len() as u64;
+        interval.max(if ready <= 2 * interval { ready } else { self.cx.ready.warm_len() as u64 })
     }
 
     fn run_entry(&self, entry: TaskRef) {
@@ -162,11 +156,7 @@ impl Worker<'_> {
         counters.polls.add(1);
         self.cx.polled.set(entry.identity());
         if let Ran::Again(entry) = entry.run() {
-            if entry.affinity() as usize == self.cx.index {
-                self.cx.pinned.borrow_mut().push_back(entry);
-            } else {
-                self.cx.push(entry);
-            }
+            self.cx.push(entry);
         }
         self.cx.polled.set(std::ptr::null());
     }
@@ -178,19 +168,10 @@ impl Worker<'_> {
                 return Some(entry);
             }
         } else if let Some(entry) = self.cx.next.take() {
-            self.cx.queue.push(entry);
+            self.cx.ready.push(entry, false);
         }
         self.next_in_a_row = 0;
-        self.turn = self.turn.wrapping_add(1);
-        if self.turn.is_multiple_of(2) {
-            self.pop_pinned().or_else(|| self.cx.queue.pop())
-        } else {
-            self.cx.queue.pop().or_else(|| self.pop_pinned())
-        }
-    }
-
-    fn pop_pinned(&self) -> Option<TaskRef> {
-        self.cx.pinned.borrow_mut().pop_front()
+        self.cx.ready.pop()
     }
 
     /// Whether a task of this worker is ready, without taking it.
@@ -198,7 +179,7 @@ impl Worker<'_> {
         let next = self.cx.next.take();
         let has_next = next.is_some();
         self.cx.next.set(next);
-        has_next || !self.cx.queue.is_empty() || !self.cx.pinned.borrow().is_empty()
+        has_next || self.cx.ready.len() > 0
     }
 
     /// Keeps a smoothed time per poll, by which thieves weigh this worker's queue.
@@ -219,7 +200,7 @@ impl Worker<'_> {
         self.cx.shared.workers[self.cx.index].timers.fire(now, &mut self.wakers);
         let mut found = self.wake_all();
         for entry in self.shared().workers[self.cx.index].inbox.take() {
-            self.cx.pinned.borrow_mut().push_back(entry);
+            self.cx.ready.push(entry, true);
             found = true;
         }
         found | self.take_injected()
@@ -258,13 +239,7 @@ impl Worker<'_> {
             return false;
         }
         let share = (injector.len() / self.shared().workers.len() + 1).min(BATCH_MAX);
-        loop {
-            match injector.steal_batch_with_limit(&self.cx.queue, share) {
-                Steal::Success(()) => return true,
-                Steal::Empty => return false,
-                Steal::Retry => {}
-            }
-        }
+        self.cx.ready.take_from(injector, share)
     }
 
     /// Work was found: stops searching, and wakes a successor if there is more.
@@ -341,7 +316,7 @@ impl Worker<'_> {
 
     /// Uses up the entries of this worker's queues and the shared ones: their tasks are cancelled, so nothing is polled.
     fn drain(&mut self) {
-        while let Some(entry) = self.cx.next.take().or_else(|| self.cx.queue.pop()).or_else(|| self.pop_pinned()) {
+        while let Some(entry) = self.cx.next.take().or_else(|| self.cx.ready.pop()) {
             drop(entry.run());
         }
         self.shared().drain_queues();

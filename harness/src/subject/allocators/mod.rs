@@ -126,6 +126,7 @@ pub fn run<S: Source>(
             control,
             users,
             |number| User::new(&shared, number, source()),
+            |user, pieces| user.double(pieces),
             |user, recorder| user.round(control, recorder),
             |user, recorder| user.end(control, recorder),
         );

@@ -6,12 +6,14 @@
 //!  remote   take × live ─▶ inbox of the next user ─ check and give × live, there
 //! ```
 
+use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::block::Block;
 use super::source::Source;
 use crate::load::closed::Control;
+use crate::measure::doubling::Pieces;
 use crate::measure::recorder::{ErrorClass, Recorder};
 use crate::workload::memory::{Lifetime, MemoryWorkload};
 use crate::workload::tcp::payload::{Sizes, mix};
@@ -107,6 +109,20 @@ impl<'a, S: Source> User<'a, S> {
             given: 0,
             spoils_next: false,
             idle_turns: 0,
+        }
+    }
+
+    /// The rounds that show whether twice the work takes twice as long; nothing is written down. None where another user frees the blocks.
+    pub fn double(&mut self, pieces: Pieces<'_>) {
+        let round = match self.shared.workload.lifetime {
+            Lifetime::Pair => Self::pairs,
+            Lifetime::Batch => Self::batches,
+            Lifetime::Remote => return,
+        };
+        for rounds in pieces {
+            for _ in 0..rounds {
+                black_box(round(self));
+            }
         }
     }
 

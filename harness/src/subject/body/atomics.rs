@@ -13,6 +13,7 @@ use zokio_report::schema::record::TrialRecord;
 use super::stack::Fleet;
 use super::tasks::Tasks;
 use super::users;
+use crate::measure::doubling::Pieces;
 use crate::measure::recorder::{self, ErrorClass, Recorder};
 use crate::measure::tally::Ledger;
 use crate::subject::protocol::Trial;
@@ -96,17 +97,31 @@ impl Shared {
         if control.takes_corruption(user.number) {
             word.fetch_add(1, Ordering::Relaxed);
         }
-        let holds = match self.workload.mode {
-            AtomicMode::Load => loads(word, operations),
-            AtomicMode::FetchAdd => additions(word, operations),
-            AtomicMode::Cas => exchanges(word, operations, &mut user.retries),
-            AtomicMode::Mixed => mixed(word, operations, &mut user.retries),
-        };
-        user.added += self.workload.mode.additions(operations);
+        let holds = self.operate(user, word, operations);
         if holds && self.is_plausible(word.load(Ordering::Relaxed), user.added) {
             recorder.round(operations.into(), 0);
         } else {
             recorder.failure(ErrorClass::Mismatch, None);
+        }
+    }
+
+    /// The rounds that show whether twice the operations take twice as long; nothing is written down.
+    pub fn double(&self, user: &mut User, pieces: Pieces<'_>) {
+        for times in pieces {
+            let word = black_box(self.word(user.number));
+            let times = u32::try_from(times).unwrap_or(u32::MAX);
+            black_box(self.operate(user, word, self.workload.operations_per_round.saturating_mul(times)));
+        }
+    }
+
+    #[inline]
+    fn operate(&self, user: &mut User, word: &AtomicU64, operations: u32) -> bool {
+        user.added += self.workload.mode.additions(operations);
+        match self.workload.mode {
+            AtomicMode::Load => loads(word, operations),
+            AtomicMode::FetchAdd => additions(word, operations),
+            AtomicMode::Cas => exchanges(word, operations, &mut user.retries),
+            AtomicMode::Mixed => mixed(word, operations, &mut user.retries),
         }
     }
 
@@ -192,6 +207,7 @@ fn mixed(word: &AtomicU64, operations: u32, retries: &mut u64) -> bool {
 
 async fn user<T: Tasks>(shared: Arc<Shared>, control: Arc<Ledger>, number: u32) {
     let mut user = shared.user(number);
+    shared.double(&mut user, control.doubling(number));
     control.user_ready();
     control.gate().wait().await;
     while !control.is_draining() {

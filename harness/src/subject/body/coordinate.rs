@@ -20,6 +20,8 @@ use crate::subject::serve::Session;
 
 /// Slices of a measured window.
 const SLICES: u32 = 10;
+/// A slice is not shorter, so that it can be judged as a batch.
+const SLICE_NS_MIN: u64 = 5_000_000;
 /// An idle runtime has so long to give memory back before what it kept is read.
 const RELEASE: Duration = Duration::from_millis(50);
 
@@ -136,7 +138,7 @@ impl Leader<'_> {
         for edge in 1..=SLICES {
             let deadline = start + window_ns * u64::from(edge) / u64::from(SLICES);
             // After a late wake-up the next edge is near or past: its slice is joined with the one after it.
-            if edge < SLICES && deadline < slice_start + window_ns / u64::from(4 * SLICES) {
+            if edge < SLICES && deadline < slice_start + SLICE_NS_MIN.max(window_ns / u64::from(4 * SLICES)) {
                 continue;
             }
             control.measure(slice);

@@ -159,6 +159,12 @@ pub fn assemble(control: &Ledger, phases: &PhaseReport, trial: &Trial, fleet: Fl
     counters.insert("connections_opened".into(), tally.sum.opened);
     counters.insert("connections_accepted".into(), tally.sum.accepted);
     counters.insert("operations_ever".into(), tally.sum.ok_ever);
+    if let Some(doubling) = control.doubling_found() {
+        doubling.write(&mut counters);
+    }
+    if let Some(operations) = trial.workload.operations_per_round() {
+        counters.insert("operations_per_round".into(), operations);
+    }
     if trial.load.pacing().is_some() {
         counters.insert("never_begun".into(), phases.never_begun);
     }

@@ -20,6 +20,7 @@ pub mod outside;
 pub mod pacer;
 mod ping_pong;
 pub mod polling;
+pub mod rounds;
 pub mod scheduling;
 pub mod site;
 pub mod skew;

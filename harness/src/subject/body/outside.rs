@@ -1,5 +1,6 @@
 //! `spawn-outside`: users are threads that are none of the runtime's; they spawn onto it and join from where they are.
 
+use std::hint::black_box;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -46,13 +47,10 @@ fn spawner<T: Tasks, F: Outside<T>>(fleet: &F, control: &Arc<Ledger>, user: u32,
     let mut recorder = Recorder::new(control);
     let expected = ExpectedSum::of(tasks);
     let mut handles = Vec::with_capacity(tasks as usize);
-    control.user_ready();
-    control.gate().wait_thread();
-    let mut round = 0;
-    while !control.is_draining() {
-        let damaged = control.takes_corruption(user);
-        for number in 0..tasks {
-            handles.push(fleet.spawn(Place { number, of: tasks }, task(number, round, damaged && number == tasks / 2)));
+    let mut number = 0;
+    let mut round = |is_damaged: bool| {
+        for place in 0..tasks {
+            handles.push(fleet.spawn(Place { number: place, of: tasks }, task(place, number, is_damaged && place == tasks / 2)));
         }
         let (mut sum, mut are_all_there) = (0u64, true);
         for handle in handles.drain(..) {
@@ -61,8 +59,20 @@ fn spawner<T: Tasks, F: Outside<T>>(fleet: &F, control: &Arc<Ledger>, user: u32,
                 Err(_) => are_all_there = false,
             }
         }
-        record(&mut recorder, are_all_there && sum == expected.in_round(round), u64::from(tasks));
-        round += 1;
+        let is_right = are_all_there && sum == expected.in_round(number);
+        number += 1;
+        is_right
+    };
+    for rounds in control.doubling(user) {
+        (0..rounds).for_each(|_| {
+            black_box(round(false));
+        });
+    }
+    control.user_ready();
+    control.gate().wait_thread();
+    while !control.is_draining() {
+        let is_right = round(control.takes_corruption(user));
+        record(&mut recorder, is_right, u64::from(tasks));
     }
     control.user_done();
     recorder.finish();

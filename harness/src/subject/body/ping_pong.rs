@@ -6,11 +6,10 @@ use zokio_report::schema::journal::Failure;
 use zokio_report::schema::record::TrialRecord;
 
 use super::cell::HandOverCell;
-use super::scheduling::{enter, record};
+use super::rounds::Rounds;
 use super::stack::Fleet;
 use super::tasks::{Tasks, unbound};
 use super::users;
-use crate::measure::recorder;
 use crate::measure::tally::Ledger;
 use crate::subject::protocol::Trial;
 use crate::subject::serve::Session;
@@ -45,19 +44,15 @@ async fn channels<T: Tasks>(control: Arc<Ledger>, user: u32, repeat: u32) {
             T::send(&back, answer(question)).await;
         }
     });
-    enter(&control).await;
     let expected = ExpectedSum::of(repeat);
-    let mut round = 0;
-    while !control.is_draining() {
-        let damaged = control.takes_corruption(user);
+    let mut rounds = Rounds::new(&control, user);
+    while let Some(round) = rounds.next().await {
         let mut sum = Some(0u64);
         for number in 0..repeat {
-            T::send(&there, question(number, round) ^ u64::from(damaged && number == 0)).await;
+            T::send(&there, question(number, round.number) ^ u64::from(round.is_damaged && number == 0)).await;
             sum = sum.zip(T::receive(&mut answers).await).map(|(sum, answer)| sum.wrapping_add(answer));
         }
-        let is_right = sum == Some(expected.of_answers(round));
-        recorder::with(&control, |recorder| record(recorder, is_right, repeat.into()));
-        round += 1;
+        rounds.end(sum == Some(expected.of_answers(round.number)), repeat.into());
     }
     drop(there);
     // A partner that is gone too early has shown itself by its missing answers.
@@ -66,23 +61,19 @@ async fn channels<T: Tasks>(control: Arc<Ledger>, user: u32, repeat: u32) {
 }
 
 async fn oneshots<T: Tasks>(control: Arc<Ledger>, user: u32, repeat: u32) {
-    enter(&control).await;
     let expected = ExpectedSum::of(repeat);
     let mut handles = Vec::with_capacity(repeat as usize);
-    let mut round = 0;
-    while !control.is_draining() {
-        let damaged = control.takes_corruption(user);
+    let mut rounds = Rounds::new(&control, user);
+    while let Some(round) = rounds.next().await {
         for number in 0..repeat {
-            handles.push(T::spawn(pair::<T>(question(number, round) ^ u64::from(damaged && number == 0))));
+            handles.push(T::spawn(pair::<T>(question(number, round.number) ^ u64::from(round.is_damaged && number == 0))));
         }
         let mut sum = Some(0u64);
         for handle in handles.drain(..) {
             let value = handle.await.ok().flatten();
             sum = sum.zip(value).map(|(sum, answer)| sum.wrapping_add(answer));
         }
-        let is_right = sum == Some(expected.of_answers(round));
-        recorder::with(&control, |recorder| record(recorder, is_right, repeat.into()));
-        round += 1;
+        rounds.end(sum == Some(expected.of_answers(round.number)), repeat.into());
     }
     control.user_done();
 }
@@ -102,19 +93,15 @@ async fn pair<T: Tasks>(question: u64) -> Option<u64> {
 async fn cells<T: Tasks>(control: Arc<Ledger>, user: u32, repeat: u32) {
     let (there, back) = (Arc::new(HandOverCell::default()), Arc::new(HandOverCell::default()));
     let partner = T::spawn(answerer(Arc::clone(&there), Arc::clone(&back)));
-    enter(&control).await;
     let expected = ExpectedSum::of(repeat);
-    let mut round = 0;
-    while !control.is_draining() {
-        let damaged = control.takes_corruption(user);
+    let mut rounds = Rounds::new(&control, user);
+    while let Some(round) = rounds.next().await {
         let mut sum = 0u64;
         for number in 0..repeat {
-            there.put(question(number, round) ^ u64::from(damaged && number == 0));
+            there.put(question(number, round.number) ^ u64::from(round.is_damaged && number == 0));
             sum = sum.wrapping_add(back.take().await);
         }
-        let is_right = sum == expected.of_answers(round);
-        recorder::with(&control, |recorder| record(recorder, is_right, repeat.into()));
-        round += 1;
+        rounds.end(sum == expected.of_answers(round.number), repeat.into());
     }
     there.put(GOODBYE);
     let _ = partner.await;

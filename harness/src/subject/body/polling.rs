@@ -8,11 +8,10 @@ use std::task::{Context, Poll};
 use zokio_report::schema::journal::Failure;
 use zokio_report::schema::record::TrialRecord;
 
-use super::scheduling::{enter, record};
+use super::rounds::Rounds;
 use super::stack::Fleet;
 use super::tasks::{Tasks, unbound};
 use super::users;
-use crate::measure::recorder;
 use crate::measure::tally::Ledger;
 use crate::subject::protocol::Trial;
 use crate::subject::serve::Session;
@@ -36,8 +35,7 @@ pub fn run<T: Tasks, F: Fleet>(
     let mut record = users::run(fleet, control, trial, session, |user| {
         let (control, workload) = (Arc::clone(control), workload.clone());
         unbound::<T>(async move {
-            enter(&control).await;
-            rounds(&control, user, &workload).await;
+            rounds(Rounds::long(&control, user), &workload).await;
             control.user_done();
         })
     })?;
@@ -56,20 +54,19 @@ pub fn future_bytes(workload: &PollingWorkload) -> u64 {
     bytes as u64
 }
 
-/// Rounds of polls until the drain.
-pub async fn rounds(control: &Arc<Ledger>, user: u32, workload: &PollingWorkload) {
+/// Rounds of polls until the last.
+pub async fn rounds(mut rounds: Rounds<'_>, workload: &PollingWorkload) {
     let expected = ExpectedSum::of(workload.futures);
-    while !control.is_draining() {
-        // A future that is ready at once cannot be polled less: there the damage is a future less.
-        let is_damaged = control.takes_corruption(user);
+    while let Some(round) = rounds.next().await {
         let (mut sum, mut polls) = (0u64, 0u64);
-        for number in u32::from(is_damaged)..workload.futures {
+        // A future that is ready at once cannot be polled less: there the damage is a future less.
+        for number in u32::from(round.is_damaged)..workload.futures.saturating_mul(round.times) {
             let (value, own_count) = one(number, workload).await;
             sum = sum.wrapping_add(value);
             polls += own_count;
         }
         let is_right = sum == expected.in_round(0) && polls == workload.polls_per_round();
-        recorder::with(control, |recorder| record(recorder, is_right, workload.polls_per_round()));
+        rounds.end(is_right, workload.polls_per_round());
     }
 }
 

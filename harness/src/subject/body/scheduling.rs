@@ -13,11 +13,11 @@ use zokio_report::schema::journal::Failure;
 use zokio_report::schema::record::TrialRecord;
 
 use super::cell::HandOverCell;
+use super::rounds::Rounds;
 use super::stack::Stack;
 use super::tasks::{Outside, Tasks, unbound};
-use super::turns::Turns;
 use super::{outside, pacer, ping_pong, users};
-use crate::measure::recorder::{self, ErrorClass, Recorder};
+use crate::measure::recorder::{ErrorClass, Recorder};
 use crate::measure::tally::Ledger;
 use crate::subject::protocol::Trial;
 use crate::subject::serve::Session;
@@ -54,20 +54,13 @@ pub fn run<T: Stack, F: Outside<T>>(
         SchedulingMode::Yield => users::run(fleet, control, trial, session, |number| {
             let control = shared();
             unbound::<T>(async move {
-                enter(&control).await;
-                yielder(&control, number, repeat, T::yield_now).await;
+                yielder(Rounds::long(&control, number), repeat, T::yield_now).await;
                 control.user_done();
             })
         }),
         SchedulingMode::PingPong => ping_pong::run::<T, F>(fleet, control, trial, workload, session),
         SchedulingMode::Chain => users::run(fleet, control, trial, session, |number| unbound::<T>(chainer::<T>(shared(), number, tasks))),
     }
-}
-
-/// A user is ready, and waits for the start.
-pub(super) async fn enter(control: &Ledger) {
-    control.user_ready();
-    control.gate().wait().await;
 }
 
 /// The task of a round: its value follows from its number, the round, and whether a test asked for damage.
@@ -78,15 +71,12 @@ pub fn task(number: u32, round: u64, is_damaged: bool) -> impl Future<Output = u
 }
 
 async fn spawner<T: Tasks>(control: Arc<Ledger>, user: u32, tasks: u32) {
-    enter(&control).await;
     let expected = ExpectedSum::of(tasks);
     let mut handles = Vec::with_capacity(tasks as usize);
-    let mut round = 0;
-    let mut turns = Turns::new(&control, user);
-    while let Some(turn) = turns.next().await {
-        let damaged = control.takes_corruption(user);
+    let mut rounds = Rounds::new(&control, user);
+    while let Some(round) = rounds.next().await {
         for number in 0..tasks {
-            handles.push(T::spawn(task(number, round, damaged && number == tasks / 2)));
+            handles.push(T::spawn(task(number, round.number, round.is_damaged && number == tasks / 2)));
         }
         let (mut sum, mut are_all_there) = (0u64, true);
         for handle in handles.drain(..) {
@@ -95,18 +85,16 @@ async fn spawner<T: Tasks>(control: Arc<Ledger>, user: u32, tasks: u32) {
                 Err(_) => are_all_there = false,
             }
         }
-        let is_right = are_all_there && sum == expected.in_round(round);
-        turns.ended_round(turn, is_right, u64::from(tasks));
-        round += 1;
+        rounds.end(are_all_there && sum == expected.in_round(round.number), u64::from(tasks));
     }
     control.user_done();
 }
 
-/// Rounds of `repeat` yields until the drain; `yield_now` makes the future of one. The polls of a round are counted where they arrive.
-pub async fn yielder<Y: Future<Output = ()>>(control: &Arc<Ledger>, user: u32, repeat: u32, yield_now: impl Fn() -> Y) {
-    while !control.is_draining() {
+/// Rounds of `repeat` yields until the last; `yield_now` makes the future of one. The polls of a round are counted where they arrive.
+pub async fn yielder<Y: Future<Output = ()>>(mut rounds: Rounds<'_>, repeat: u32, yield_now: impl Fn() -> Y) {
+    while let Some(round) = rounds.next().await {
         // A test's damage: one yield is left out.
-        let yields = if control.takes_corruption(user) { repeat - 1 } else { repeat };
+        let yields = repeat.saturating_mul(round.times) - u32::from(round.is_damaged);
         let mut polls = 0u64;
         {
             let mut round = pin!(async {
@@ -120,22 +108,18 @@ pub async fn yielder<Y: Future<Output = ()>>(control: &Arc<Ledger>, user: u32, r
             })
             .await;
         }
-        let is_right = polls == u64::from(repeat) + 1;
-        recorder::with(control, |recorder| record(recorder, is_right, u64::from(repeat)));
+        rounds.end(polls == u64::from(repeat) + 1, u64::from(repeat));
     }
 }
 
 async fn chainer<T: Tasks>(control: Arc<Ledger>, user: u32, tasks: u32) {
-    enter(&control).await;
     let expected = ExpectedSum::of(tasks);
     let end = Arc::new(HandOverCell::default());
-    let mut round = 0;
-    while !control.is_draining() {
-        let sum = u64::from(control.takes_corruption(user));
-        drop(T::spawn(Link::<T> { number: 0, tasks, round, sum, end: Arc::clone(&end), runtime: PhantomData }));
-        let is_right = end.take().await == expected.in_round(round);
-        recorder::with(&control, |recorder| record(recorder, is_right, u64::from(tasks)));
-        round += 1;
+    let mut rounds = Rounds::new(&control, user);
+    while let Some(round) = rounds.next().await {
+        let (sum, end_of_chain) = (u64::from(round.is_damaged), Arc::clone(&end));
+        drop(T::spawn(Link::<T> { number: 0, tasks, round: round.number, sum, end: end_of_chain, runtime: PhantomData }));
+        rounds.end(end.take().await == expected.in_round(round.number), u64::from(tasks));
     }
     control.user_done();
 }

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use zokio_report::schema::journal::Failure;
 use zokio_report::schema::record::TrialRecord;
 
-use super::scheduling::{enter, record};
+use super::rounds::Rounds;
 use super::stack::Fleet;
 use super::tasks::{Tasks, unbound};
 use super::users;
-use crate::measure::recorder;
 use crate::measure::tally::Ledger;
 use crate::subject::protocol::Trial;
 use crate::subject::serve::Session;
@@ -37,12 +36,11 @@ pub fn expected_sum(first: u32, workload: &StealingWorkload) -> u64 {
 
 async fn spawner<T: Tasks>(control: Arc<Ledger>, user: u32, workload: StealingWorkload, expected: u64) {
     let (items, turns) = (workload.items, workload.turns);
-    enter(&control).await;
     let mut handles = Vec::with_capacity(items as usize);
-    while !control.is_draining() {
-        let damaged = control.takes_corruption(user);
+    let mut rounds = Rounds::new(&control, user);
+    while let Some(round) = rounds.next().await {
         for number in 0..items {
-            let mark = u64::from(damaged && number == items / 2);
+            let mark = u64::from(round.is_damaged && number == items / 2);
             handles.push(T::spawn(async move { toil(number.into(), turns) ^ mark }));
         }
         let (mut sum, mut are_all_there) = (0u64, true);
@@ -52,7 +50,7 @@ async fn spawner<T: Tasks>(control: Arc<Ledger>, user: u32, workload: StealingWo
                 Err(_) => are_all_there = false,
             }
         }
-        recorder::with(&control, |recorder| record(recorder, are_all_there && sum == expected, u64::from(items)));
+        rounds.end(are_all_there && sum == expected, u64::from(items));
     }
     control.user_done();
 }

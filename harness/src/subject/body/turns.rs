@@ -75,7 +75,7 @@ impl Turns {
 
     /// A round of operations ended, and its check held or did not. In a closed loop nobody times it.
     #[inline]
-    pub fn ended_round(&mut self, turn: Turn, is_right: bool, operations: u64) {
+    pub fn ended_round(&self, turn: Turn, is_right: bool, operations: u64) {
         recorder::with(&self.control, |recorder| match (is_right, turn.is_paced) {
             (false, _) => recorder.failure(ErrorClass::Mismatch, None),
             (true, false) => recorder.round(operations, 0),

@@ -24,6 +24,7 @@ pub fn run(trial: &Trial, session: &Session, control: &Arc<Ledger>, workload: &A
             control,
             users,
             |number| shared.user(number),
+            |user, pieces| shared.double(user, pieces),
             |user, recorder| shared.round(user, control, recorder),
             |user, _| shared.end(&user),
         );

@@ -1,5 +1,6 @@
 //! `stealing`, mode `skew`, as if somebody had known: every thread has its share of the tasks from the start, and none waits for another.
 
+use std::hint::black_box;
 use std::sync::Arc;
 
 use zokio_report::schema::journal::Failure;
@@ -35,6 +36,11 @@ fn rounds(control: &Arc<Ledger>, worker: usize, threads: usize, workload: &Steal
     let mine = || (worker as u32..workload.items).step_by(threads);
     let sum = || mine().fold(0u64, |sum, number| sum.wrapping_add(toil(number.into(), workload.turns)));
     let expected = sum();
+    for rounds in control.doubling(worker as u32) {
+        (0..rounds).for_each(|_| {
+            black_box(sum());
+        });
+    }
     control.user_ready();
     control.gate().wait_thread();
     while !control.is_draining() && mine().len() > 0 {

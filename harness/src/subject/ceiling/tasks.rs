@@ -15,6 +15,7 @@ use super::executor::{Executor, run_in_turn};
 use super::ping_pong::{pairs, two_slots};
 use crate::measure::recorder::{self, Recorder};
 use crate::measure::tally::Ledger;
+use crate::subject::body::rounds::Rounds;
 use crate::subject::body::scheduling::{record, task, yielder};
 use crate::subject::body::{drive, polling};
 use crate::subject::protocol::Trial;
@@ -67,11 +68,10 @@ pub(super) fn run_polling(
 ) -> Result<TrialRecord, Failure> {
     let mut record = threads::run(trial, session, control, "ceiling", threads::report("bare-loop", trial), |users| {
         on_thread(control, users.clone(), || {
-            let user = |number: u32| {
+            in_turn(control, users.clone(), |control, number, kind| {
                 let (control, workload) = (Arc::clone(control), workload.clone());
-                Box::pin(async move { polling::rounds(&control, number, &workload).await }) as Pin<Box<dyn Future<Output = ()>>>
-            };
-            run_in_turn(users.clone().map(user).collect());
+                Box::pin(async move { polling::rounds(kind(&control, number), &workload).await })
+            });
         });
         Ok(())
     })?;
@@ -79,20 +79,44 @@ pub(super) fn run_polling(
     Ok(record)
 }
 
-/// What every thread does around its work.
+/// What every thread does around its work; one without users is no worker, and does not show in the record.
 fn on_thread(control: &Arc<Ledger>, users: Range<u32>, work: impl FnOnce()) {
+    if users.is_empty() {
+        return;
+    }
     recorder::install(control);
-    users.clone().for_each(|_| control.user_ready());
-    control.gate().wait_thread();
     work();
     users.for_each(|_| control.user_done());
     recorder::finish_thread();
 }
 
+/// All users of a thread are ready, and wait for the start.
+fn enter(control: &Ledger, users: Range<u32>) {
+    users.for_each(|_| control.user_ready());
+    control.gate().wait_thread();
+}
+
+/// Which rounds a user shall do.
+type Kind = for<'a> fn(&'a Arc<Ledger>, u32) -> Rounds<'a>;
+
+/// Polls the users of a thread in turn: the first one for its doubling, then all of them for the trial.
+fn in_turn(control: &Arc<Ledger>, users: Range<u32>, user: impl Fn(&Arc<Ledger>, u32, Kind) -> Pin<Box<dyn Future<Output = ()>>>) {
+    run_in_turn(users.clone().take(1).map(|number| user(control, number, |control, number| Rounds::doubling(control, number))).collect());
+    enter(control, users.clone());
+    run_in_turn(users.map(|number| user(control, number, |control, number| Rounds::trial(control, number))).collect());
+}
+
 /// Lets `round` do a round of each user in turn until the drain; it says whether its witness holds.
 pub(super) fn in_rounds(control: &Arc<Ledger>, users: Range<u32>, operations: u32, mut round: impl FnMut(u64, bool) -> bool) {
     let mut number = 0;
-    while !control.is_draining() && !users.is_empty() {
+    for rounds in control.doubling(users.start) {
+        for _ in 0..rounds {
+            black_box(round(number, false));
+            number += 1;
+        }
+    }
+    enter(control, users.clone());
+    while !control.is_draining() {
         for user in users.clone() {
             let is_right = round(number, control.takes_corruption(user));
             recorder::with(control, |recorder: &mut Recorder| record(recorder, is_right, operations.into()));
@@ -163,9 +187,8 @@ pub(super) async fn suspend() {
 }
 
 fn yields(control: &Arc<Ledger>, users: Range<u32>, repeat: u32) {
-    let user = |number: u32| {
+    in_turn(control, users, |control, number, kind| {
         let control = Arc::clone(control);
-        Box::pin(async move { yielder(&control, number, repeat, suspend).await }) as Pin<Box<dyn Future<Output = ()>>>
-    };
-    run_in_turn(users.map(user).collect());
+        Box::pin(async move { yielder(kind(&control, number), repeat, suspend).await })
+    });
 }

@@ -126,6 +126,7 @@ pub fn run<L: Lender>(
             control,
             users,
             |number| User::new(&shared, number, lender()),
+            |user, pieces| user.double(control, pieces),
             |user, recorder| user.round(control, recorder),
             |user, _| user.end(),
         );

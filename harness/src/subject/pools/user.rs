@@ -1,10 +1,12 @@
 //! One user of a pool trial: handfuls of objects acquired, worked on and released.
 
+use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::lender::Lender;
 use super::object::Object;
 use crate::load::closed::Control;
+use crate::measure::doubling::Pieces;
 use crate::measure::recorder::{ErrorClass, Recorder};
 use crate::workload::pool::{Empty, Hold, PoolWorkload};
 
@@ -48,16 +50,22 @@ impl<'a, L: Lender> User<'a, L> {
         Self { shared, lender, mark: u64::from(number) + 1, held, created: 0, waits: 0 }
     }
 
+    /// The rounds that show whether twice the work takes twice as long; nothing is written down. None where users wait for each other.
+    pub fn double(&mut self, control: &Control, pieces: Pieces<'_>) {
+        if self.shared.workload.empty == Empty::Wait {
+            return;
+        }
+        for times in pieces {
+            let times = u32::try_from(times).unwrap_or(u32::MAX);
+            black_box(self.objects(self.shared.workload.operations_per_round.saturating_mul(times), control));
+        }
+        // Not of the trial.
+        (self.created, self.waits) = (0, 0);
+    }
+
     /// One round; every object whose marks were right is an operation.
     pub fn round(&mut self, control: &Control, recorder: &mut Recorder) {
-        let operations = self.shared.workload.operations_per_round;
-        let mut counts = Counts::default();
-        // The case is fixed before the loop, so no subject pays for looking it up.
-        match (self.shared.workload.held, self.shared.workload.hold) {
-            (1, Hold::None) => (0..operations).for_each(|_| self.one(control, &mut counts, |_| true)),
-            (1, Hold::Work) => (0..operations).for_each(|turn| self.one(control, &mut counts, |object| object.work(turn.into()))),
-            (held, hold) => (0..operations / held).for_each(|turn| self.handful(held, hold, turn, control, &mut counts)),
-        }
+        let counts = self.objects(self.shared.workload.operations_per_round, control);
         if counts.good > 0 {
             recorder.round(counts.good, 0);
         }
@@ -67,6 +75,18 @@ impl<'a, L: Lender> User<'a, L> {
         for _ in 0..counts.exhausted {
             recorder.failure(ErrorClass::Exhausted, None);
         }
+    }
+
+    #[inline]
+    fn objects(&mut self, operations: u32, control: &Control) -> Counts {
+        let mut counts = Counts::default();
+        // The case is fixed before the loop, so no subject pays for looking it up.
+        match (self.shared.workload.held, self.shared.workload.hold) {
+            (1, Hold::None) => (0..operations).for_each(|_| self.one(control, &mut counts, |_| true)),
+            (1, Hold::Work) => (0..operations).for_each(|turn| self.one(control, &mut counts, |object| object.work(turn.into()))),
+            (held, hold) => (0..operations / held).for_each(|turn| self.handful(held, hold, turn, control, &mut counts)),
+        }
+        counts
     }
 
     /// An object, however the pool is. `None` when the trial ended while it waited, or the pool makes none.

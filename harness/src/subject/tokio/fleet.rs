@@ -1,5 +1,6 @@
 //! The two layouts of tokio: one runtime of many workers, or one runtime per CPU.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -34,11 +35,18 @@ impl MultiThread {
     /// Class `runtime`: it could not be built.
     pub fn start(trial: &Trial, control: &Arc<Ledger>) -> Result<Self, Failure> {
         let workers = worker_cpus(trial).len();
-        let for_threads = Arc::clone(control);
+        let (for_threads, started) = (Arc::clone(control), AtomicUsize::new(0));
+        // The workers are started first; later threads are those of blocking work, which come and go and are no workers.
+        // Relaxed: a count alone.
+        let on_start = move || {
+            if started.fetch_add(1, Ordering::Relaxed) < workers {
+                recorder::install(&for_threads);
+            }
+        };
         let runtime = Builder::new_multi_thread()
             .worker_threads(workers)
             .enable_all()
-            .on_thread_start(move || recorder::install(&for_threads))
+            .on_thread_start(on_start)
             .on_thread_stop(recorder::finish_thread)
             .build()
             .map_err(|error| not_built(&error))?;

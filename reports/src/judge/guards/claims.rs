@@ -4,13 +4,19 @@ use super::super::calibration;
 use super::super::row::{Recorded, Row};
 use super::finding::{Finding, worst_trial};
 use crate::schema::histogram::{self, Histogram};
-use crate::schema::record::Work;
+use crate::schema::record::{TrialRecord, Work};
 use crate::units::{Nanos, Share, grouped};
 
 /// A batch below so many clock steps cannot be timed to 1 %.
 const STEPS_INVALID: f64 = 100.0;
 /// A batch below so many clock steps cannot be timed to 0.1 %.
 const STEPS_SUSPECT: f64 = 1_000.0;
+/// A shorter batch tells more of what interrupts it than of the work.
+const BATCH_NS_MIN: f64 = 5e6;
+/// So many times that are all multiples of a step were stamped by a clock of that step...
+const STAMPS_THAT_TELL: usize = 8;
+/// ... if it is as coarse as this: by chance, eight times in nanoseconds have such a divisor once in 10^24.
+const STEP_NS_TOLD: u64 = 1_000;
 /// Share of errors above which a rate is doubtful, and above which it is no rate of this work.
 const ERROR_SHARE: (f64, f64) = (0.001, 0.01);
 /// A row that lost this share of its trials is no sample of them any more.
@@ -33,25 +39,47 @@ pub(super) fn finite(row: &Row<'_>) -> Option<Finding> {
     }))
 }
 
-/// `timer-floor`: every batch lasted long enough for the clock to time it.
+/// `timer-floor`: every batch lasted long enough for the clock to time it, by the clock of this host or the coarser one that the stamps of
+/// the records give away.
 ///
 /// The last batch is left out where there are others: it ends where the window ends and may be a remainder.
 pub(super) fn timer_floor(row: &Row<'_>) -> Option<Finding> {
-    let Some(step) = calibration::value(row.header, calibration::TIMER_RESOLUTION_NS) else {
+    let told = step_told(row.recorded().map(|trial| trial.record));
+    let Some(step) = told.or(calibration::value(row.header, calibration::TIMER_RESOLUTION_NS)) else {
         return Some(Finding::skipped("the clock's resolution was not measured"));
     };
+    let clock = if told.is_some() { "all its times are multiples of" } else { "the clock steps by" };
     Some(worst_trial(row, |trial| {
         let batches = &trial.record.batches;
         let full = if batches.len() > 1 { &batches[..batches.len() - 1] } else { &batches[..] };
         let shortest = full.iter().map(|(_, ns)| *ns).min().unwrap_or(trial.record.elapsed_ns) as f64;
-        let detail = format!("the shortest batch lasted {}, the clock steps by {}", Nanos(shortest), Nanos(step));
+        let detail = format!("the shortest batch lasted {}, {clock} {}", Nanos(shortest), Nanos(step));
         match shortest / step {
             steps if steps < STEPS_INVALID => Finding::invalid(detail),
-            steps if steps < STEPS_SUSPECT => Finding::suspect(detail),
+            steps if steps < STEPS_SUSPECT || shortest < BATCH_NS_MIN => Finding::suspect(detail),
             _ => Finding::pass(detail),
         }
-        .with(shortest, step * STEPS_SUSPECT)
+        .with(shortest, BATCH_NS_MIN.max(step * STEPS_SUSPECT))
     }))
+}
+
+/// The step of the clock that stamped these records, where it shows: the greatest common divisor of all batches, or of the windows of
+/// records without any.
+fn step_told<'a>(records: impl Iterator<Item = &'a TrialRecord>) -> Option<f64> {
+    let times = |record: &TrialRecord| match record.batches.len() {
+        0 => vec![record.elapsed_ns],
+        _ => record.batches.iter().map(|(_, ns)| *ns).collect(),
+    };
+    let times: Vec<u64> = records.flat_map(times).filter(|ns| *ns > 0).collect();
+    let step = times.iter().copied().fold(0, greatest_common_divisor);
+    (times.len() >= STAMPS_THAT_TELL && step >= STEP_NS_TOLD).then_some(step as f64)
+}
+
+fn greatest_common_divisor(mut one: u64, mut other: u64) -> u64 {
+    while other > 0 {
+        (one, other) = (other, one % other);
+    }
+    one
 }
 
 /// `work-done`: counts, bytes and checks add up, the distributions can be read, and the trials asked for gave records.

@@ -33,6 +33,11 @@ impl Finding {
         Self::new(CheckState::Invalid, detail)
     }
 
+    /// The same, as a doubt.
+    pub(super) fn softened(self) -> Self {
+        Self { state: CheckState::Suspect, ..self }
+    }
+
     /// With what was seen and what was allowed, in the unit that the detail names.
     pub(super) fn with(mut self, observed: f64, limit: f64) -> Self {
         self.observed = Some(observed).filter(|value| value.is_finite());

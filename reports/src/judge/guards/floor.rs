@@ -43,7 +43,8 @@ fn parts<'a>(row: &Row<'a>) -> Option<Vec<(&'a str, f64)>> {
 
 /// `doubling`: twice the work took 1.6 to 2.4 times as long, in the median trial.
 ///
-/// Where a record has no such times, a case whose operations cost CPU time alone says so; sockets and sleeps are witnessed otherwise.
+/// Where a record has no such times, a case whose operations cost CPU time alone says so, and why if it can: `"no_doubling"` of the effective
+/// case. Sockets and sleeps are witnessed otherwise.
 pub(super) fn doubling(row: &Row<'_>) -> Option<Finding> {
     let times = |trial: &Recorded<'_>| {
         let counter = |name: &str| trial.record.counters.get(name).map(|ns| *ns as f64);
@@ -53,7 +54,8 @@ pub(super) fn doubling(row: &Row<'_>) -> Option<Finding> {
     let ratios: Vec<f64> = row.recorded().filter_map(|trial| times(&trial)).map(|(once, twice)| (twice / once).clamp(0.0, 1e9)).collect();
     if ratios.is_empty() {
         parts(row)?;
-        return Some(Finding::skipped("the records have no `doubling_once_ns` and `doubling_twice_ns`"));
+        let why_not = row.case.effective.get("no_doubling").and_then(Value::as_str);
+        return Some(Finding::skipped(why_not.unwrap_or("the records have no `doubling_once_ns` and `doubling_twice_ns`")));
     }
     // A ratio that is no number stands for work that took no time.
     let ratios: Vec<f64> = ratios.into_iter().map(|ratio| if ratio.is_nan() { 0.0 } else { ratio }).collect();
@@ -155,6 +157,11 @@ mod tests {
         }
         let silent = checks(json!([["empty_loop_ns", 1.0]]), 1_000_000, None);
         assert_eq!(state(&silent, "doubling"), Some(CheckState::Skipped));
+        let mut journal = Journal::sleeps();
+        journal.header.cases[0].effective = json!({ "floor": [["empty_loop_ns", 1.0]], "no_doubling": "its users wait for each other" });
+        let checks = journal.summarize().cases[0].subjects[0].validity.checks.clone();
+        let check = checks.iter().find(|check| check.id == "doubling").unwrap();
+        assert_eq!((check.state, check.detail.as_str()), (CheckState::Skipped, "its users wait for each other"));
     }
 
     #[test]

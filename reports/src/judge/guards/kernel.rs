@@ -3,6 +3,8 @@
 use super::super::row::{ALL_ROLES, Recorded, Row};
 use super::finding::{Finding, worst_trial};
 use crate::schema::journal::ThreadEvidence;
+use crate::schema::record::WorkerRecord;
+use crate::schema::validity::CheckState;
 use crate::stats::quantile;
 use crate::units::{Nanos, grouped};
 
@@ -12,6 +14,8 @@ const CLOCK_SUSPECT: (f64, f64) = (0.02, 2e6);
 const CLOCK_INVALID: (f64, f64) = (0.10, 20e6);
 /// With at least so many users per worker, each worker must have had work.
 const USERS_PER_WORKER: u64 = 4;
+/// Polls that a worker does for the set-up and the end of a trial alone.
+const POLLS_OF_SETUP: u64 = 16;
 
 /// `wall-clock`: the orchestrator's measured window agrees with the record's elapsed time.
 ///
@@ -74,35 +78,54 @@ fn accepted(trial: &Recorded<'_>) -> Option<Finding> {
 }
 
 /// `workers-observed`: the threads claimed exist with the CPUs claimed, and where there was work for all, all had some.
+///
+/// Work for all means four users a worker that are always at work; users that mostly wait, and fewer of them, may well stay on one worker,
+/// which is reported and not judged. One trial can be a host that gave a thread no time, or let nobody look in time: more than half of
+/// them make the row invalid.
 pub(super) fn workers_observed(row: &Row<'_>) -> Option<Finding> {
+    let is_fault = |trial: &Recorded<'_>| observed(row, trial).state == CheckState::Invalid;
+    let (faults, all) = (row.recorded().filter(is_fault).count(), row.recorded().count());
     Some(worst_trial(row, |trial| {
-        let workers = &trial.record.workers;
-        let threads: Vec<&ThreadEvidence> = trial.processes(ALL_ROLES).flat_map(|process| &process.threads).collect();
-        if workers.is_empty() || threads.is_empty() {
-            let missing = if workers.is_empty() { "the record names no workers" } else { "the threads were not read from /proc" };
-            return Finding::skipped(missing);
-        }
-        for worker in workers {
-            let claims_work = worker.operations.or(worker.polls) != Some(0);
-            let Some(thread) = threads.iter().find(|thread| thread.thread_id == worker.thread_id) else {
-                // A worker without work may have ended before anybody looked; it claims nothing that a thread would have to prove.
-                if !claims_work {
-                    continue;
-                }
-                return Finding::invalid(format!("worker thread {} was claimed, and no such thread ran", worker.thread_id));
-            };
-            let differs = !worker.cpus.is_empty() && sorted(&worker.cpus) != sorted(&thread.cpus);
-            if differs {
-                let (claimed, seen) = (&worker.cpus, &thread.cpus);
-                return Finding::suspect(format!("thread {} claims CPUs {claimed:?}, the kernel says {seen:?}", worker.thread_id));
-            }
-        }
-        let idle = workers.iter().filter(|worker| worker.operations.or(worker.polls) == Some(0)).count();
-        let enough_work = row.case.users.is_some_and(|users| users >= USERS_PER_WORKER * workers.len() as u64);
-        let detail = format!("{} workers seen, {} of them had work", workers.len(), workers.len() - idle);
-        if idle > 0 && enough_work { Finding::suspect(detail) } else { Finding::pass(detail) }
-            .with((workers.len() - idle) as f64, workers.len() as f64)
+        let finding = observed(row, trial);
+        if finding.state == CheckState::Invalid && faults * 2 <= all { finding.softened() } else { finding }
     }))
+}
+
+fn observed(row: &Row<'_>, trial: &Recorded<'_>) -> Finding {
+    let workers = &trial.record.workers;
+    let threads: Vec<&ThreadEvidence> = trial.processes(ALL_ROLES).flat_map(|process| &process.threads).collect();
+    if workers.is_empty() || threads.is_empty() {
+        let missing = if workers.is_empty() { "the record names no workers" } else { "the threads were not read from /proc" };
+        return Finding::skipped(missing);
+    }
+    for worker in workers {
+        let Some(thread) = threads.iter().find(|thread| thread.thread_id == worker.thread_id) else {
+            return Finding::invalid(format!("worker thread {} was claimed, and no such thread ran", worker.thread_id));
+        };
+        let differs = !worker.cpus.is_empty() && sorted(&worker.cpus) != sorted(&thread.cpus);
+        if differs {
+            let (claimed, seen) = (&worker.cpus, &thread.cpus);
+            return Finding::suspect(format!("thread {} claims CPUs {claimed:?}, the kernel says {seen:?}", worker.thread_id));
+        }
+    }
+    let idle = workers.iter().filter(|worker| is_idle(worker)).count();
+    let is_busy = !matches!(row.case.workload.as_str(), "latency" | "sleep");
+    let enough_work = is_busy && row.case.users.is_some_and(|users| users >= USERS_PER_WORKER * workers.len() as u64);
+    let detail = format!("{} workers seen, {} of them had work", workers.len(), workers.len() - idle);
+    let finding = match (idle, enough_work) {
+        (0, _) => Finding::pass(detail),
+        (_, true) => Finding::invalid(format!("{detail}, and there was work for all")),
+        (_, false) => Finding::pass(format!("{detail}; there were too few users at work to judge that")),
+    };
+    finding.with((workers.len() - idle) as f64, workers.len() as f64)
+}
+
+/// No operation ended on it, and it polled no more than the tasks of a set-up.
+fn is_idle(worker: &WorkerRecord) -> bool {
+    match (worker.operations, worker.polls) {
+        (Some(operations), polls) => operations == 0 && polls.is_none_or(|polls| polls <= POLLS_OF_SETUP),
+        (None, polls) => polls == Some(0),
+    }
 }
 
 /// `placement`: every thread was confined to the CPUs planned for its role.
@@ -141,4 +164,49 @@ fn sorted(cpus: &[u32]) -> Vec<u32> {
     let mut cpus = cpus.to_vec();
     cpus.sort_unstable();
     cpus
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sample::Journal;
+    use crate::schema::journal::{Evidence, Outcome};
+    use crate::schema::record::{TrialRecord, WorkerRecord};
+    use crate::schema::validity::CheckState;
+
+    const LIAR: &str = "tokio";
+
+    fn bent(journal: &Journal, change: impl Fn(&mut TrialRecord, &mut Evidence)) -> Journal {
+        let mut journal = journal.clone();
+        journal.each(LIAR, change);
+        journal
+    }
+
+    #[test]
+    fn a_worker_may_be_idle_where_there_is_not_enough_work_for_all() {
+        let idle = |record: &mut TrialRecord, _: &mut Evidence| {
+            record.workers[0] = WorkerRecord { operations: Some(0), polls: None, ..record.workers[0].clone() }
+        };
+        let state = |journal: &Journal| {
+            let checks = journal.summarize().cases[0].subjects.iter().find(|row| row.subject == LIAR).unwrap().validity.checks.clone();
+            checks.iter().find(|check| check.id == "workers-observed").map(|check| check.state)
+        };
+        let all = bent(&Journal::round_trips(), idle);
+        assert_eq!(state(&all), Some(CheckState::Invalid));
+        // Seven users of two workers are fewer than four for each; polls show work that ended elsewhere.
+        let mut few = all.clone();
+        few.header.cases[0].users = Some(7);
+        assert_eq!(state(&few), Some(CheckState::Pass));
+        assert_eq!(state(&bent(&all, |record, _| record.workers[0].polls = Some(1_000))), Some(CheckState::Pass));
+        let mut waits = all.clone();
+        waits.header.cases[0].workload = "latency".into();
+        assert_eq!(state(&waits), Some(CheckState::Pass));
+        // A host that gave a thread no time in some trials.
+        let mut some = Journal::round_trips();
+        for trial in some.trials.iter_mut().filter(|trial| trial.subject == LIAR).take(5) {
+            if let Outcome::Record(record) = &mut trial.outcome {
+                idle(record, &mut trial.evidence);
+            }
+        }
+        assert_eq!(state(&some), Some(CheckState::Suspect));
+    }
 }

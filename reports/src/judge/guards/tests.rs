@@ -95,8 +95,28 @@ fn lies_of_the_record() -> Vec<Lie> {
             "finite",
             Invalid,
         ),
-        ("batches of 1 µs", bent(tcp(), |record, _| record.batches = vec![(1, 1_000); 10]), "timer-floor", Invalid),
-        ("batches of 10 µs", bent(tcp(), |record, _| record.batches = vec![(1, 10_000); 10]), "timer-floor", Suspect),
+        ("batches of 1 µs", bent(tcp(), |record, _| record.batches = (0..10).map(|n| (1, 1_000 + n)).collect()), "timer-floor", Invalid),
+        ("batches of 10 µs", bent(tcp(), |record, _| record.batches = (0..10).map(|n| (1, 10_000 + n)).collect()), "timer-floor", Suspect),
+        (
+            "batches of 4 ms",
+            bent(tcp(), |record, _| record.batches.iter_mut().enumerate().for_each(|(n, batch)| batch.1 = 4_000_000 + n as u64)),
+            "timer-floor",
+            Suspect,
+        ),
+        (
+            "stamps of whole milliseconds",
+            bent(tcp(), |record, _| record.batches.iter_mut().for_each(|batch| batch.1 = 30_000_000)),
+            "timer-floor",
+            Invalid,
+        ),
+        (
+            "stamps of whole tenths of a millisecond",
+            bent(tcp(), |record, _| {
+                record.batches.iter_mut().enumerate().for_each(|(n, batch)| batch.1 = 29_900_000 + 100_000 * (n as u64 % 3))
+            }),
+            "timer-floor",
+            Suspect,
+        ),
         (
             "faster than the kernel",
             bent(tcp(), |record, evidence| {
@@ -187,7 +207,18 @@ fn lies_of_the_record() -> Vec<Lie> {
         ),
         ("a worker that does not exist", bent(tcp(), |record, _| record.workers[0].thread_id = 1), "workers-observed", Invalid),
         ("a worker on other CPUs", bent(tcp(), |record, _| record.workers[0].cpus = vec![0, 1]), "workers-observed", Suspect),
-        ("a worker without work", bent(tcp(), |record, _| record.workers[0].operations = Some(0)), "workers-observed", Suspect),
+        (
+            "a worker without work",
+            bent(tcp(), |record, _| (record.workers[0].operations, record.workers[0].polls) = (Some(0), Some(2))),
+            "workers-observed",
+            Invalid,
+        ),
+        (
+            "an idle worker that does not exist",
+            bent(tcp(), |record, _| (record.workers[0].operations, record.workers[0].thread_id) = (Some(0), 1)),
+            "workers-observed",
+            Invalid,
+        ),
     ]
 }
 

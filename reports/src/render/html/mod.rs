@@ -4,6 +4,7 @@
 //! banner      verdict, validity, provenance
 //! lost first  every comparison that was lost, then invalid, suspect and skipped rows
 //! forest      all ratios with their intervals
+//! scaling     throughput over workers with the fitted law, where a scenario varies them
 //! cases       table · latency curves · strip of trials · targets · thresholds · guards
 //! host        what it was measured on
 //! reading     what the words mean
@@ -13,6 +14,7 @@ mod case;
 mod host;
 mod overview;
 mod reading;
+mod scaling;
 mod style;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -62,6 +64,7 @@ fn run(result: &RunResult, index: usize) -> Markup {
         main {
             (overview::lost_first(result))
             (overview::ratios(result))
+            (scaling::section(result))
             @for (case_index, case) in result.cases.iter().enumerate() {
                 (case::section(case, &format!("run{index}-case{case_index}")))
             }

@@ -61,6 +61,7 @@ svg g.better, svg g.worse, svg g.inconclusive, svg g.same { fill: currentColor; 
 svg .word { font-size: 12.5px; font-weight: 600; fill: currentColor; } svg .whisker { stroke: currentColor; stroke-width: 2; }
 svg .curve { stroke: currentColor; stroke-width: 1.8; }
 svg .dot { fill: currentColor; opacity: 0.85; }
+svg .line { fill: none; stroke: currentColor; stroke-width: 2; } svg .ideal { stroke: currentColor; stroke-width: 1; stroke-dasharray: 5 4; opacity: 0.6; }
 svg.curves text { fill: var(--quiet); font-family: inherit; }
 svg.curves [stroke="#010101"] { stroke: var(--line); }
 svg.curves [stroke="#010000"] { stroke: var(--s0); } svg.curves [stroke="#010001"] { stroke: var(--s1); }

@@ -4,6 +4,7 @@
 //! through in colour and marked `~` without; invalid ones are marked `!` and give their reason instead of a verdict.
 
 mod paint;
+mod scaling;
 mod summary;
 mod table;
 
@@ -30,6 +31,7 @@ pub fn render(result: &RunResult, color: bool, width: usize) -> String {
     for case in &result.cases {
         lines.extend(case_lines(case, &paint));
     }
+    lines.extend(scaling::lines(result, &paint));
     lines.extend(summary::lines(result, &paint));
     let mut text = lines.iter().map(|line| paint.finish(line)).collect::<Vec<String>>().join("\n");
     text.push('\n');
