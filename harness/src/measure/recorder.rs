@@ -16,7 +16,7 @@ use hdrhistogram::Histogram;
 use super::cpu;
 use super::paced::LATE_NS;
 use super::tally::{Ledger, ThreadTally};
-use crate::load::closed::SLICES_MAX;
+use crate::load::closed::{SLICES_MAX, Window};
 
 /// Longest time a histogram holds; longer ones are recorded as this.
 const TIME_NS_MAX: u64 = 60_000_000_000;
@@ -133,15 +133,17 @@ impl Recorder {
     pub fn paced_success(&mut self, response_ns: u64, service_ns: u64, operations: u64, bytes: u64) {
         self.total_response_ns += response_ns * operations;
         self.control.slot(self.slot).set_response_ns(self.total_response_ns);
-        if let Some(window) = self.control.window() {
-            // Made once, by the first operation that a schedule brings.
-            let tally = self.tally.paced.get_or_insert_default().window(window);
-            tally.ok += operations;
-            tally.bytes += bytes;
-            tally.response.saturating_record_n(response_ns, operations);
-        }
-        self.round(operations, bytes);
-        if self.control.slice().is_some() {
+        self.total_ok += operations;
+        self.control.slot(self.slot).set_ok(self.total_ok);
+        // Read once: an operation at the edge of a window counts on one side of it, with all its times.
+        let Some(window) = self.control.window() else { return };
+        let tally = self.tally.paced.get_or_insert_default().window(window);
+        tally.ok += operations;
+        tally.bytes += bytes;
+        tally.response.saturating_record_n(response_ns, operations);
+        if let Window::Measured(slice) = window {
+            self.tally.slice_ok[slice.min(SLICES_MAX - 1)] += operations;
+            self.tally.bytes += bytes;
             self.tally.service.saturating_record_n(service_ns, operations);
         }
     }
@@ -192,10 +194,11 @@ impl Recorder {
         *self.tally.errors_ever.entry(class).or_default() += operations;
         self.total_errors += operations;
         self.control.slot(self.slot).set_errors(self.total_errors);
-        if let (Some(window), Some(paced)) = (self.control.window(), &mut self.tally.paced) {
+        let Some(window) = self.control.window() else { return };
+        if let Some(paced) = &mut self.tally.paced {
             *paced.window(window).errors.entry(class).or_default() += operations;
         }
-        if self.control.slice().is_some() {
+        if let Window::Measured(_) = window {
             *self.tally.errors.entry(class).or_default() += operations;
         }
     }

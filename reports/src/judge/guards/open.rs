@@ -9,8 +9,8 @@ use crate::units::{Nanos, PerSecond, Share, grouped};
 
 /// A generator may be late by this share of the distance of two starts ...
 const LAG_SHARE: f64 = 0.10;
-/// ... or by this, where that is more: it shares its CPUs with the subject, and a poll of its neighbours takes some microseconds each.
-const LAG_FLOOR_NS: f64 = 500_000.0;
+/// ... or by this, where that is more: then fewer than one start in a hundred is a late one (a millisecond).
+const LAG_FLOOR_NS: f64 = 1e6;
 /// Share of the operations due that must have begun for the offered rate to be the one that was measured.
 const SENT_SHARE: f64 = 0.99;
 /// Share of the operations due in an overload that the generator must have told.
