@@ -107,7 +107,7 @@ fn what_is_offered_beyond_the_limit_is_an_error_of_its_own_class() {
         let record = run_with_stall(run, open, Duration::from_millis(50));
         // 200 were due in the stall, and 20 could wait.
         let refused = record.work.errors.get("overload").copied().unwrap_or(0);
-        assert!((100..=600).contains(&refused), "{name}: {:?}", record.work.errors);
+        assert!(refused >= 100, "{name}: {:?}", record.work.errors);
         let open = record.open.as_ref().expect("an open loop");
         assert!(open.intended.abs_diff(open.sent + refused) <= 20, "{name}: every operation was begun, refused, or waits: {open:?}");
         assert_eq!(record.work.attempted, record.work.ok + refused, "{name}");
