@@ -208,3 +208,31 @@ fn who_cannot_start_by_a_schedule_says_so() {
     stream.load = Load::Closed(ClosedLoad { users: 2 });
     assert!(Zokio::run_with(&stream, &Session::detached(), &Arc::new(Ledger::default())).is_ok());
 }
+
+#[test]
+fn memory_that_a_subject_never_gives_back_is_the_slope_of_its_course() {
+    let _alone = alone();
+    let mut trial = trial_of("zokio", Workload::Tcp(tcp(TcpMode::Rr, 64)), 4);
+    trial.phases.measure_ms = 400;
+    trial.phases.interval_ms = Some(10);
+    let control = Arc::new(Ledger::default());
+    let watched = Arc::clone(&control);
+    let leaker = std::thread::spawn(move || {
+        let mut leaked: Vec<Vec<u8>> = Vec::new();
+        while !watched.is_draining() {
+            if watched.slice().is_some() {
+                leaked.push(vec![1; 256 << 10]);
+            }
+            std::thread::sleep(Duration::from_millis(4));
+        }
+        leaked
+    });
+    let record = Zokio::run_with(&trial, &Session::detached(), &control).expect("a record");
+    let leaked_kib = leaker.join().expect("no panic").len() as f64 * 256.0;
+    let points = &record.series.as_ref().expect("it was asked for").points;
+    let memory: Vec<(f64, f64)> =
+        points.iter().filter_map(|point| Some((point.at_ns as f64 / 1e9, point.rss_bytes? as f64 / 1024.0))).collect();
+    let slope = zokio_report::stats::slope::slope(&memory).expect("enough points");
+    let expected = leaked_kib * 1e9 / record.elapsed_ns as f64;
+    assert!(slope.ci.lo > 0.0 && (0.6..=1.6).contains(&(slope.value / expected)), "{slope:?}, {expected} KiB/s were kept");
+}
