@@ -124,7 +124,7 @@ fn the_json_schema_accepts_what_is_shipped_and_refuses_what_is_not_known() {
         ("\"load.closed.users\" = [1, 64, 1000]", "\"load.closed.usrs\" = [1]"),
         ("schema = 1", "schema = 2"),
         ("metric = \"error_rate\"", "metric = \"eror_rate\""),
-        ("[scenario.load.closed]", "[scenario.load.open]"),
+        ("[scenario.load.closed]", "[scenario.load.search]"),
         ("[scenario.sleep]\nduration = \"1us\"", ""),
     ];
     for (from, to) in wrong {

@@ -76,7 +76,7 @@ pub fn with_unit(value: f64, unit: &str) -> String {
         "ns" => Nanos(value).to_string(),
         "B" => Bytes(value).to_string(),
         "B/s" => BytesPerSecond(value).to_string(),
-        "KiB/s" if value.is_finite() => format!("{} KiB/s", three_digits(value)),
+        "KiB/s" if value.is_finite() => format!("{value:.2} KiB/s"),
         _ if value.is_finite() => three_digits(value),
         _ => ABSENT.to_string(),
     }

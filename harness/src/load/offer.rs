@@ -20,6 +20,7 @@ pub struct Offer {
 struct Lanes {
     lanes: Box<[Lane]>,
     arrival: Arrival,
+    weight: u32,
 }
 
 #[derive(Debug, Default)]
@@ -41,11 +42,13 @@ pub struct Rate {
 }
 
 impl Offer {
-    /// Makes the lanes, once, before any user starts; their limits add up to `max_in_flight` and are 1 at least.
-    pub fn open_lanes(&self, pacing: Pacing, count: usize) {
-        let (lanes, all) = (count.max(1) as u64, u64::from(pacing.max_in_flight));
+    /// Makes the lanes, once, before any user starts. An arrival is `weight` operations that are wanted together; the limits of the lanes add up
+    /// to `max_in_flight` operations and are one arrival at least.
+    pub fn open_lanes(&self, pacing: Pacing, count: usize, weight: u32) {
+        let weight = weight.max(1);
+        let (lanes, all) = (count.max(1) as u64, u64::from(pacing.max_in_flight / weight));
         let limit = |lane: u64| u32::try_from(all / lanes + u64::from(lane < all % lanes)).unwrap_or(u32::MAX).max(1);
-        let lanes = Lanes { lanes: (0..lanes).map(|lane| Lane::new(limit(lane))).collect(), arrival: pacing.arrival };
+        let lanes = Lanes { lanes: (0..lanes).map(|lane| Lane::new(limit(lane))).collect(), arrival: pacing.arrival, weight };
         // A second call keeps the first lanes: users hold their seats.
         let _ = self.lanes.set(lanes);
     }
@@ -58,6 +61,11 @@ impl Offer {
     /// How starts are spread.
     pub fn arrival(&self) -> Arrival {
         self.lanes.get().map_or(Arrival::Uniform, |lanes| lanes.arrival)
+    }
+
+    /// Operations of one arrival.
+    pub fn weight(&self) -> u32 {
+        self.lanes.get().map_or(1, |lanes| lanes.weight)
     }
 
     /// Offers another rate from `start_ns` on.
@@ -113,7 +121,7 @@ impl Offer {
 
     /// Operations that were offered and that nobody has begun.
     pub fn waiting(&self) -> u64 {
-        self.lanes().iter().map(|lane| lane.waiting() as u64).sum()
+        self.lanes().iter().map(|lane| lane.waiting() as u64).sum::<u64>() * u64::from(self.weight())
     }
 
     fn lock(&self) -> MutexGuard<'_, Now> {
@@ -129,7 +137,7 @@ mod tests {
     fn the_limits_of_the_lanes_add_up() {
         for (max_in_flight, count, kept) in [(10u32, 3, 10), (64, 2, 64), (1, 1, 1), (1, 4, 4)] {
             let offer = Offer::default();
-            offer.open_lanes(Pacing { arrival: Arrival::Uniform, max_in_flight }, count);
+            offer.open_lanes(Pacing { arrival: Arrival::Uniform, max_in_flight }, count, 1);
             let taken: u32 = offer.lanes().iter().map(|lane| (0..100).filter(|_| lane.arrive(0).is_ok()).count() as u32).sum();
             assert_eq!(taken, kept, "{max_in_flight} over {count} lanes, one each at least");
             assert_eq!(offer.waiting(), u64::from(kept));

@@ -16,7 +16,7 @@ use hdrhistogram::Histogram;
 use super::cpu;
 use super::paced::LATE_NS;
 use super::tally::{Ledger, ThreadTally};
-use crate::load::closed::SLICES_MAX;
+use crate::load::closed::{SLICES_MAX, Window};
 
 /// Longest time a histogram holds; longer ones are recorded as this.
 const TIME_NS_MAX: u64 = 60_000_000_000;
@@ -105,41 +105,47 @@ impl Recorder {
         }
     }
 
-    /// An operation was due at `intended_ns`, and the pacer told of it at `now_ns`.
+    /// So many operations were due at `intended_ns`, and the pacer told of them at `now_ns`.
     #[inline]
-    pub fn intended(&mut self, intended_ns: u64, now_ns: u64) {
+    pub fn intended(&mut self, intended_ns: u64, now_ns: u64, operations: u64) {
         if let Some(window) = self.control.window() {
             // Made once, by the first operation that a schedule brings.
             let tally = self.tally.paced.get_or_insert_default().window(window);
-            tally.intended += 1;
+            tally.intended += operations;
             tally.lag.saturating_record(now_ns.saturating_sub(intended_ns));
         }
     }
 
-    /// An operation of an open loop begins.
+    /// So many operations of an open loop begin, which were wanted together.
     #[inline]
-    pub fn sent(&mut self, intended_ns: u64, now_ns: u64) {
+    pub fn sent(&mut self, intended_ns: u64, now_ns: u64, operations: u64) {
         if let Some(window) = self.control.window() {
             // Made once, by the first operation that a schedule brings.
             let tally = self.tally.paced.get_or_insert_default().window(window);
-            tally.sent += 1;
-            tally.late += u64::from(now_ns.saturating_sub(intended_ns) >= LATE_NS);
+            tally.sent += operations;
+            tally.late += operations * u64::from(now_ns.saturating_sub(intended_ns) >= LATE_NS);
         }
     }
 
-    /// An operation of an open loop ended well and was verified; `response_ns` runs from its intended start.
+    /// So many operations of an open loop, wanted together and answered together, ended well and were verified; `response_ns` runs from their
+    /// intended start. Their time is that of their answer.
     #[inline]
-    pub fn paced_success(&mut self, response_ns: u64, service_ns: u64, bytes: u64) {
-        self.total_response_ns += response_ns;
+    pub fn paced_success(&mut self, response_ns: u64, service_ns: u64, operations: u64, bytes: u64) {
+        self.total_response_ns += response_ns * operations;
         self.control.slot(self.slot).set_response_ns(self.total_response_ns);
-        if let Some(window) = self.control.window() {
-            // Made once, by the first operation that a schedule brings.
-            let tally = self.tally.paced.get_or_insert_default().window(window);
-            tally.ok += 1;
-            tally.bytes += bytes;
-            tally.response.saturating_record(response_ns);
+        self.total_ok += operations;
+        self.control.slot(self.slot).set_ok(self.total_ok);
+        // Read once: an operation at the edge of a window counts on one side of it, with all its times.
+        let Some(window) = self.control.window() else { return };
+        let tally = self.tally.paced.get_or_insert_default().window(window);
+        tally.ok += operations;
+        tally.bytes += bytes;
+        tally.response.saturating_record_n(response_ns, operations);
+        if let Window::Measured(slice) = window {
+            self.tally.slice_ok[slice.min(SLICES_MAX - 1)] += operations;
+            self.tally.bytes += bytes;
+            self.tally.service.saturating_record_n(service_ns, operations);
         }
-        self.success(service_ns, bytes);
     }
 
     /// A round of operations ended well and was verified. Its operations were not timed one by one, so they have no service time: a
@@ -176,17 +182,24 @@ impl Recorder {
     /// An operation ended badly; `errno` as the system told it.
     #[cold]
     pub fn failure(&mut self, class: ErrorClass, errno: Option<i32>) {
-        *self.tally.errors_ever.entry(class).or_default() += 1;
-        self.total_errors += 1;
-        self.control.slot(self.slot).set_errors(self.total_errors);
-        if let (Some(window), Some(paced)) = (self.control.window(), &mut self.tally.paced) {
-            *paced.window(window).errors.entry(class).or_default() += 1;
+        self.failures(class, 1);
+        if let Some(errno) = errno.filter(|_| self.control.slice().is_some()) {
+            *self.tally.errnos.entry((class, errno)).or_default() += 1;
         }
-        if self.control.slice().is_some() {
-            *self.tally.errors.entry(class).or_default() += 1;
-            if let Some(errno) = errno {
-                *self.tally.errnos.entry((class, errno)).or_default() += 1;
-            }
+    }
+
+    /// So many operations ended badly.
+    #[cold]
+    pub fn failures(&mut self, class: ErrorClass, operations: u64) {
+        *self.tally.errors_ever.entry(class).or_default() += operations;
+        self.total_errors += operations;
+        self.control.slot(self.slot).set_errors(self.total_errors);
+        let Some(window) = self.control.window() else { return };
+        if let Some(paced) = &mut self.tally.paced {
+            *paced.window(window).errors.entry(class).or_default() += operations;
+        }
+        if let Window::Measured(_) = window {
+            *self.tally.errors.entry(class).or_default() += operations;
         }
     }
 

@@ -151,6 +151,14 @@ impl Workload {
         }
     }
 
+    /// Operations that an open loop wants together: those of a round, where an operation alone is less than what a schedule costs.
+    pub fn operations_per_arrival(&self) -> u32 {
+        match self {
+            Self::Scheduling(scheduling) => scheduling.tasks.max(1),
+            _ => 1,
+        }
+    }
+
     /// Whether there is a server and a client that could be placed apart.
     pub fn has_two_ends(&self) -> bool {
         match self {

@@ -26,6 +26,7 @@ struct Fault {
 }
 
 const TCP: &str = "[scenario.tcp]\nmode = \"rr\"\nrequest = \"64B\"\nresponse = \"64B\"\n[scenario.load.closed]\nusers = 8";
+const OPEN: &str = "[scenario.tcp]\nmode = \"rr\"\nrequest = \"64B\"\nresponse = \"64B\"\n[scenario.load.open]\nrate = \"6k/s\"\nusers = 8";
 const CUSTOM: &str = "[scenario.custom]";
 /// The window of every fake; a shell sleeps a little longer.
 const WINDOW_NS: u64 = 50_000_000;
@@ -61,6 +62,21 @@ fn computed(record: &mut Value, operations: u64) {
     claim(record, operations);
     record["work"]["bytes"] = json!(0);
     record["counters"] = json!({});
+}
+
+/// The same as an open loop: 6,000 a second for 50 ms, all begun when they were due, but for `change`.
+fn open(change: impl Fn(&mut Value)) -> String {
+    fake(|record| {
+        let times = |id: &str, ns: u64| {
+            let mut times = zokio_bench::measure::recorder::time_histogram();
+            (0..300).for_each(|number| times.record(ns + number * 100).expect("in bounds"));
+            zokio_bench::measure::tally::encode(id, &times)
+        };
+        record["histograms"] = json!([times("service_time", 80_000), times("response_time", 90_000)]);
+        record["open"] =
+            json!({ "offered_rate_per_s": 6_000.0, "intended": 300, "sent": 300, "late": 0, "lag_ns_p99": 50_000, "lag_ns_max": 60_000 });
+        change(record);
+    })
 }
 
 /// A distribution of `count` times of `ns` each.
@@ -211,6 +227,29 @@ fn faults() -> Vec<Fault> {
             guards: &["workers-observed"],
         },
         Fault {
+            name: "starts left out while the subject stalls",
+            workload: OPEN,
+            subject: open(|record| record["open"]["intended"] = json!(150)),
+            guards: &["coordinated-omission"],
+        },
+        Fault {
+            name: "service times as response times",
+            workload: OPEN,
+            subject: open(|record| {
+                let service = record["histograms"][0].clone();
+                record["histograms"][1] = service;
+                record["histograms"][1]["id"] = json!("response_time");
+                record["histograms"][0] = times(900_000, 300)[0].clone();
+            }),
+            guards: &["coordinated-omission"],
+        },
+        Fault {
+            name: "an open loop without its schedule",
+            workload: OPEN,
+            subject: open(|record| record["open"] = Value::Null),
+            guards: &["coordinated-omission"],
+        },
+        Fault {
             name: "bytes that do not fit the operations",
             workload: TCP,
             subject: fake(|record| record["work"]["bytes"] = json!(300)),
@@ -252,11 +291,18 @@ fn every_fault_is_caught_by_its_guard_and_ends_in_5() {
 
 #[test]
 fn an_honest_record_of_the_same_shape_is_not_invalid() {
-    for (workload, subject) in [(TCP, fake(|_| ())), (CUSTOM, fake(|record| computed(record, 900)))] {
+    for (workload, subject) in [(TCP, fake(|_| ())), (CUSTOM, fake(|record| computed(record, 900))), (OPEN, open(|_| ()))] {
         let (code, row) = run(&Tale::new(), workload, &subject);
         assert_ne!(row["validity"]["state"], "invalid", "{row:#}");
         assert_eq!(code, Some(0), "{row:#}");
     }
+}
+
+#[test]
+fn a_generator_that_is_late_is_suspect_and_does_not_pass_strictly() {
+    let late = open(|record| record["open"]["lag_ns_p99"] = json!(5_000_000));
+    let (code, row) = run(&Tale::new(), OPEN, &late);
+    assert_eq!((state(&row, "generator").as_str(), code), ("suspect", Some(0)), "{row:#}");
 }
 
 #[test]

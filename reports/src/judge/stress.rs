@@ -55,7 +55,7 @@ fn peak_rate_per_s(series: &SeriesRecord) -> Option<f64> {
 /// KiB per second in which the resident memory of the measured window grows; `None` where too little of it was seen.
 pub(super) fn leak_kib_per_s(series: &SeriesRecord) -> Option<Slope> {
     let measured = || series.points.iter().filter(|point| point.phase == "measure");
-    let settled_ns = measured().last()?.at_ns as f64 * SETTLING_SHARE;
+    let settled_ns = measured().next_back()?.at_ns as f64 * SETTLING_SHARE;
     let points: Vec<(f64, f64)> = measured()
         .filter(|point| point.at_ns as f64 >= settled_ns)
         .filter_map(|point| Some((point.at_ns as f64 / 1e9, point.rss_bytes? as f64 / 1024.0)))

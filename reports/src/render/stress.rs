@@ -7,7 +7,7 @@ use crate::units::{Share, grouped, maybe_with_unit};
 
 /// One line for each subject of the case whose trials were watched; none for other cases.
 pub(super) fn lines(case: &CaseResult) -> Vec<String> {
-    case.subjects.iter().filter_map(|row| Some(format!("{}: {}", row.subject, parts(row)?.join(" · ")))).collect()
+    case.subjects.iter().filter_map(|row| Some(format!("{}: {}", row.subject, parts(row)?.join("; ")))).collect()
 }
 
 fn parts(row: &SubjectResult) -> Option<Vec<String>> {

@@ -75,10 +75,11 @@ pub(super) fn load(scenario: &Table, workload: &Workload, users: u32, findings: 
     let at = |key: &str| scenario.at(&format!("load.{name}.{key}"));
     let node = scenario.at(&format!("load.{name}"))?;
     refuse(scenario, workload, node, name, findings);
-    let max_in_flight = integer(scenario, &format!("load.{name}.max_in_flight")).unwrap_or(MAX_IN_FLIGHT.max(users.into()));
-    if let (true, Some(node)) = (max_in_flight < u64::from(users), at("max_in_flight")) {
+    let at_work = u64::from(users) * u64::from(workload.operations_per_arrival());
+    let max_in_flight = integer(scenario, &format!("load.{name}.max_in_flight")).unwrap_or(MAX_IN_FLIGHT.max(at_work));
+    if let (true, Some(node)) = (max_in_flight < at_work, at("max_in_flight")) {
         let message = format!("`max_in_flight` leaves some of the {users} users without work");
-        findings.push(Diagnostic::new(&node.span, message).label("fewer than the users").help(format!("write {users} or more")));
+        findings.push(Diagnostic::new(&node.span, message).label("fewer than they can have").help(format!("write {at_work} or more")));
     }
     let max_in_flight = u32::try_from(max_in_flight).unwrap_or(u32::MAX);
     let arrival = if at("arrival").and_then(Node::text) == Some("uniform") { Arrival::Uniform } else { Arrival::Poisson };
@@ -173,7 +174,7 @@ mod tests {
             ("[scenario.load.open]\nrate = 20000", RR, "needs its unit"),
             ("[scenario.load.open]\nrate = \"0/s\"", RR, "at least 1/s"),
             ("[scenario.load.open]\nusers = 4", RR, "lacks `rate`"),
-            ("[scenario.load.open]\nrate = \"1k/s\"\nusers = 8\nmax_in_flight = 7", RR, "fewer than the users"),
+            ("[scenario.load.open]\nrate = \"1k/s\"\nusers = 8\nmax_in_flight = 7", RR, "fewer than they can have"),
             ("[scenario.load.overload]\noffered = 0.9", RR, "must be above 1"),
             ("[scenario.load.overload]\nafter = 1.0", RR, "must be below 1"),
         ];

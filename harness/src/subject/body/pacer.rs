@@ -29,7 +29,7 @@ const BURST: u32 = 64;
 pub fn start<S: Stack, F: Fleet>(fleet: &F, control: &Arc<Ledger>, trial: &Trial) {
     let Some(pacing) = trial.load.pacing() else { return };
     let lanes = fleet.workers().min(trial.load.users() as usize).max(1);
-    control.offer().open_lanes(pacing, lanes);
+    control.offer().open_lanes(pacing, lanes, trial.workload.operations_per_arrival());
     for lane in 0..lanes {
         let (control, share, seed) = (Arc::clone(control), Share { lane, of: lanes }, trial.seed);
         fleet.spawn_on(lane, async move {
@@ -46,7 +46,8 @@ pub fn start<S: Stack, F: Fleet>(fleet: &F, control: &Arc<Ledger>, trial: &Trial
 /// Tells the lane of every operation of one rate, until another is offered or none.
 async fn pace<S: Stack>(control: &Arc<Ledger>, rate: Rate, share: Share, seed: u64) {
     let offer = control.offer();
-    let mut schedule = Schedule::new(offer.arrival(), rate.per_s, rate.start_ns, share, seed);
+    // The schedule is one of arrivals, the rate one of operations.
+    let mut schedule = Schedule::new(offer.arrival(), rate.per_s / f64::from(offer.weight()), rate.start_ns, share, seed);
     let mut told_at_once = 0;
     loop {
         let intended_ns = schedule.next_ns();
@@ -61,11 +62,12 @@ async fn pace<S: Stack>(control: &Arc<Ledger>, rate: Rate, share: Share, seed: u
 }
 
 fn tell(control: &Arc<Ledger>, lane: usize, intended_ns: u64, now: u64) {
+    let operations = u64::from(control.offer().weight());
     let is_full = control.offer().lanes()[lane].arrive(intended_ns).is_err();
     recorder::with(control, |recorder| {
-        recorder.intended(intended_ns, now);
+        recorder.intended(intended_ns, now, operations);
         if is_full {
-            recorder.failure(ErrorClass::Overload, None);
+            recorder.failures(ErrorClass::Overload, operations);
         }
     });
 }

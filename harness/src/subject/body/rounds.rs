@@ -7,9 +7,8 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use super::scheduling::record;
+use super::turns::{Turn, Turns};
 use crate::measure::doubling::Pieces;
-use crate::measure::recorder;
 use crate::measure::tally::Ledger;
 
 /// One round.
@@ -35,13 +34,16 @@ pub struct Rounds<'a> {
     number: u64,
     is_ready: bool,
     has_trial: bool,
+    turns: Turns,
+    turn: Option<Turn>,
 }
 
 impl<'a> Rounds<'a> {
     /// Of a user whose operations are calls: a piece of the doubling is as many rounds.
     pub fn new(control: &'a Arc<Ledger>, user: u32) -> Self {
         let pieces = Some(control.doubling(user));
-        Self { control, user, pieces, left: 0, is_long: false, number: 0, is_ready: false, has_trial: true }
+        let turns = Turns::new(control, user);
+        Self { control, user, pieces, left: 0, is_long: false, number: 0, is_ready: false, has_trial: true, turns, turn: None }
     }
 
     /// Of a user whose operations are turns of a loop: a piece of the doubling is one round of as many times the operations.
@@ -72,10 +74,9 @@ impl<'a> Rounds<'a> {
             self.control.user_ready();
             self.control.gate().wait().await;
         }
-        (!self.control.is_draining()).then(|| {
-            let is_damaged = self.control.takes_corruption(self.user);
-            self.round(1, is_damaged)
-        })
+        self.turn = Some(self.turns.next().await?);
+        let is_damaged = self.control.takes_corruption(self.user);
+        Some(self.round(1, is_damaged))
     }
 
     fn of_doubling(&mut self) -> Option<u32> {
@@ -102,10 +103,11 @@ impl<'a> Rounds<'a> {
     /// The round has ended; it is written down unless it belongs to the doubling.
     #[inline]
     pub fn end(&self, is_right: bool, operations: u64) {
-        if self.pieces.is_some() || !self.has_trial {
-            black_box(is_right);
-            return;
+        match self.turn {
+            Some(turn) => self.turns.ended_round(turn, is_right, operations),
+            None => {
+                black_box(is_right);
+            }
         }
-        recorder::with(self.control, |recorder| record(recorder, is_right, operations));
     }
 }

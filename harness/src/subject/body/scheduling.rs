@@ -16,9 +16,8 @@ use super::cell::HandOverCell;
 use super::rounds::Rounds;
 use super::stack::Stack;
 use super::tasks::{Outside, Tasks, unbound};
-use super::turns::{Turn, Turns};
 use super::{outside, pacer, ping_pong, users};
-use crate::measure::recorder::{self, ErrorClass, Recorder};
+use crate::measure::recorder::{ErrorClass, Recorder};
 use crate::measure::tally::Ledger;
 use crate::subject::protocol::Trial;
 use crate::subject::serve::Session;
@@ -76,10 +75,6 @@ async fn spawner<T: Tasks>(control: Arc<Ledger>, user: u32, tasks: u32) {
     let mut handles = Vec::with_capacity(tasks as usize);
     let mut rounds = Rounds::new(&control, user);
     while let Some(round) = rounds.next().await {
-        if control.is_paced() {
-            spawn_when_due::<T>(&control, user).await;
-            break;
-        }
         for number in 0..tasks {
             handles.push(T::spawn(task(number, round.number, round.is_damaged && number == tasks / 2)));
         }
@@ -93,26 +88,6 @@ async fn spawner<T: Tasks>(control: Arc<Ledger>, user: u32, tasks: u32) {
         rounds.end(are_all_there && sum == expected.in_round(round.number), u64::from(tasks));
     }
     control.user_done();
-}
-
-/// One task for each operation that is due, until the drain; what it computes is checked by itself, since nobody waits for it.
-async fn spawn_when_due<T: Tasks>(control: &Arc<Ledger>, user: u32) {
-    let mut turns = Turns::new(control, user);
-    let mut round = 0;
-    while let Some(turn) = turns.next().await {
-        let damaged = control.takes_corruption(user);
-        drop(T::spawn(due_task(Arc::clone(control), turn, task(user, round, damaged), task_value(u64::from(user), round))));
-        round += 1;
-    }
-}
-
-async fn due_task(control: Arc<Ledger>, turn: Turn, task: impl Future<Output = u64>, expected: u64) {
-    if task.await == expected {
-        turn.succeeded(&control, 0);
-    } else {
-        recorder::with(&control, |recorder| recorder.failure(ErrorClass::Mismatch, None));
-        turn.ended(&control);
-    }
 }
 
 /// Rounds of `repeat` yields until the last; `yield_now` makes the future of one. The polls of a round are counted where they arrive.

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use super::site::Broken;
-use crate::measure::recorder;
+use crate::measure::recorder::{self, ErrorClass};
 use crate::measure::stamp::now_ns;
 use crate::measure::tally::Ledger;
 
@@ -31,7 +31,7 @@ pub struct Turn {
     pub intended_ns: u64,
     /// When it started.
     pub start_ns: u64,
-    lane: Option<usize>,
+    is_paced: bool,
 }
 
 impl Turns {
@@ -49,54 +49,60 @@ impl Turns {
             return self.arrival().await;
         }
         let start_ns = self.free_since_ns;
-        (!self.control.is_draining()).then_some(Turn { intended_ns: start_ns, start_ns, lane: None })
+        (!self.control.is_draining()).then_some(Turn { intended_ns: start_ns, start_ns, is_paced: false })
     }
 
     async fn arrival(&mut self) -> Option<Turn> {
         let Self { control, lane, seat, .. } = &*self;
         let intended_ns = std::future::poll_fn(|context| control.offer().lanes()[*lane].take(*seat, context)).await?;
         let start_ns = now_ns();
-        recorder::with(control, |recorder| recorder.sent(intended_ns, start_ns));
-        Some(Turn { intended_ns, start_ns, lane: Some(*lane) })
+        let operations = u64::from(control.offer().weight());
+        recorder::with(control, |recorder| recorder.sent(intended_ns, start_ns, operations));
+        Some(Turn { intended_ns, start_ns, is_paced: true })
     }
 
     /// The operation ended well, now.
     #[inline]
     pub fn succeeded(&mut self, turn: Turn, bytes: u64) {
-        self.free_since_ns = turn.succeeded(&self.control, bytes);
+        let end = now_ns();
+        recorder::with(&self.control, |recorder| match turn.is_paced {
+            false => recorder.success(end - turn.start_ns, bytes),
+            true => recorder.paced_success(end.saturating_sub(turn.intended_ns), end - turn.start_ns, 1, bytes),
+        });
+        self.ended(turn);
+        self.free_since_ns = end;
+    }
+
+    /// A round of operations ended, and its check held or did not. In a closed loop nobody times it.
+    #[inline]
+    pub fn ended_round(&self, turn: Turn, is_right: bool, operations: u64) {
+        recorder::with(&self.control, |recorder| match (is_right, turn.is_paced) {
+            (false, _) => recorder.failure(ErrorClass::Mismatch, None),
+            (true, false) => recorder.round(operations, 0),
+            (true, true) => {
+                let end = now_ns();
+                recorder.paced_success(end.saturating_sub(turn.intended_ns), end - turn.start_ns, operations, 0);
+            }
+        });
+        self.ended(turn);
     }
 
     /// The operation ended badly.
     #[cold]
     pub fn failed(&self, turn: Turn, broken: &Broken) {
         broken.record(&self.control);
-        turn.ended(&self.control);
+        self.ended(turn);
     }
 
     /// The user is free from now on: what it did since its last operation belongs to none.
     pub fn restart(&mut self) {
         self.free_since_ns = now_ns();
     }
-}
 
-impl Turn {
-    /// The operation ended well, now; when that is.
     #[inline]
-    pub fn succeeded(self, control: &Arc<Ledger>, bytes: u64) -> u64 {
-        let end = now_ns();
-        recorder::with(control, |recorder| match self.lane {
-            None => recorder.success(end - self.start_ns, bytes),
-            Some(_) => recorder.paced_success(end.saturating_sub(self.intended_ns), end - self.start_ns, bytes),
-        });
-        self.ended(control);
-        end
-    }
-
-    /// The operation is no longer under way.
-    #[inline]
-    pub fn ended(self, control: &Ledger) {
-        if let Some(lane) = self.lane {
-            control.offer().lanes()[lane].ended();
+    fn ended(&self, turn: Turn) {
+        if turn.is_paced {
+            self.control.offer().lanes()[self.lane].ended();
         }
     }
 }

@@ -22,6 +22,8 @@ mod kernel;
 mod load;
 mod open;
 #[cfg(test)]
+mod open_tests;
+#[cfg(test)]
 mod tests;
 
 use self::finding::Finding;

@@ -9,8 +9,8 @@ use crate::units::{Nanos, PerSecond, Share, grouped};
 
 /// A generator may be late by this share of the distance of two starts ...
 const LAG_SHARE: f64 = 0.10;
-/// ... or by this, where that is more: it shares its CPUs with the subject, and a poll of its neighbours takes some microseconds each.
-const LAG_FLOOR_NS: f64 = 500_000.0;
+/// ... or by this, where that is more: then fewer than one start in a hundred is a late one (a millisecond).
+const LAG_FLOOR_NS: f64 = 1e6;
 /// Share of the operations due that must have begun for the offered rate to be the one that was measured.
 const SENT_SHARE: f64 = 0.99;
 /// Share of the operations due in an overload that the generator must have told.
@@ -64,12 +64,15 @@ fn overload_of(trial: &Recorded<'_>, parts: &OverloadRecord) -> Finding {
     let WindowRecord { elapsed_ns, open, .. } = &parts.overload;
     let full_load = trial.record.work.ok as f64 * 1e9 / trial.record.elapsed_ns.max(1) as f64;
     let due = open.offered_rate_per_s * *elapsed_ns as f64 / 1e9;
-    let told = open.intended as f64 / due.max(1.0);
+    // What it told late came after the overload, and is in the counts there.
+    let late = open.offered_rate_per_s * (open.lag_ns_max.min(elapsed_ns / 2)) as f64 / 1e9;
+    let told = (open.intended as f64 + late).min(due) / due.max(1.0);
     let detail = format!(
-        "{} offered, {} of full load; the generator told of {} of it",
+        "{} offered, {} of full load; the generator told of {} of it, at worst {} late",
         PerSecond(open.offered_rate_per_s),
         Share(open.offered_rate_per_s / full_load.max(f64::MIN_POSITIVE)),
-        Share(told)
+        Share(told),
+        Nanos(open.lag_ns_max as f64)
     );
     if told < OFFERED_SHARE { Finding::suspect(format!("less was offered than planned: {detail}")) } else { Finding::pass(detail) }
         .with(told, OFFERED_SHARE)
