@@ -28,8 +28,11 @@ const NEXT_IN_A_ROW_MAX: u32 = 3;
 /// First and longest time between two looks of the sentinel at queues that wait behind a long poll.
 pub(super) const SENTINEL_FIRST: Duration = Duration::from_micros(500);
 pub(super) const SENTINEL_LONGEST: Duration = Duration::from_millis(2);
-/// Polls between two looks at the driver and the injector take about so long at most: who is woken from elsewhere waits for as long.
+/// Long polls between two looks at the driver and the injector take about so long at most: who is woken from elsewhere waits for as long.
 const LOOK_INTERVAL_NS: u64 = 200_000;
+/// Polls are long from here on. Shorter ones keep their batches, which are submitted in one call each: polls that only begin I/O take half
+/// a microsecond, and a worker that lost its CPU for a moment must not take them for long.
+const LONG_POLL_NS: u64 = 20_000;
 /// What a poll is taken to cost before any was measured.
 const POLL_NS_FIRST_GUESS: u64 = 1_000;
 /// At most so many tasks are taken from the injector or a peer at once.
@@ -58,8 +61,6 @@ pub(super) struct Worker<'a> {
     pub(super) sentinel_pause: Duration,
     /// Timed waits are ended so much before their deadline.
     pub(super) early: Duration,
-    /// What a long poll of this worker costs: rises at once, falls slowly.
-    slow_poll_ns: u64,
     /// Polls of each worker when this one last looked and something waited there: unchanged means that a long poll is under way.
     pub(super) seen_polls: Vec<u64>,
     /// Where the search for a victim starts.
@@ -102,7 +103,6 @@ pub(crate) fn run(setup: WorkerSetup, started: impl FnOnce(io::Result<()>)) {
                 next_in_a_row: 0,
                 sentinel_pause: SENTINEL_FIRST,
                 early: Duration::ZERO,
-                slow_poll_ns: POLL_NS_FIRST_GUESS,
                 seen_polls: vec![NOTHING_WAITED; cx.shared.workers.len()],
                 random: 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(index as u64 + 1),
             };
@@ -157,8 +157,11 @@ impl Worker<'_> {
         let interval = u64::from(self.shared().config.event_interval);
         let ready = self.cx.ready.len() as u64;
         let polls = interval.max(if ready <= 2 * interval { ready } else { self.cx.ready.warm_len() as u64 });
-        // A clock reading after each poll would cost as much as a short one; the length of the last long ones tells nearly as well.
-        polls.min((LOOK_INTERVAL_NS / self.slow_poll_ns).max(1))
+        // A clock reading after each poll would cost as much as a short one; what the last ones took tells nearly as well.
+        match self.shared().workers[self.cx.index].counters.poll_ns.get() {
+            ..LONG_POLL_NS => polls,
+            poll_ns => polls.min((LOOK_INTERVAL_NS / poll_ns).max(1)),
+        }
     }
 
     fn run_entry(&self, entry: TaskRef) {
@@ -193,14 +196,13 @@ impl Worker<'_> {
     }
 
     /// Keeps a smoothed time per poll, by which thieves weigh this worker's queue.
-    fn note_poll_time(&mut self, polls: u64, elapsed: Duration) {
+    fn note_poll_time(&self, polls: u64, elapsed: Duration) {
         if polls == 0 {
             return;
         }
         let counters = &self.shared().workers[self.cx.index].counters;
         let sample = (elapsed.as_nanos() as u64 / polls).clamp(1, 1_000_000_000);
         counters.poll_ns.set((3 * counters.poll_ns.get() + sample) / 4);
-        self.slow_poll_ns = sample.max(self.slow_poll_ns - self.slow_poll_ns / 64);
     }
 
     /// Submits and reaps without waiting, then timers, inbox and injector; true when that made something ready.
