@@ -23,7 +23,8 @@ use crate::measure::tally::Ledger;
 /// Runs a whole trial: the users are dealt out to the threads in consecutive ranges, and `body` runs one thread's range.
 ///
 /// `body` says [`Control::user_ready`] for each of its users, waits at the gate, works until [`Control::is_draining`], says
-/// [`Control::user_done`] for each, and hands over its recorder. A thread without users is called with an empty range.
+/// [`Control::user_done`] for each, and hands over its recorder. A thread without users is no worker: it ends at once, and does not show in
+/// the record.
 ///
 /// # Errors
 /// A [`Failure`] of the set-up or of a thread.
@@ -36,7 +37,10 @@ pub fn run(
     body: impl Fn(Range<u32>) -> Result<(), Failure> + Sync,
 ) -> Result<TrialRecord, Failure> {
     let (users, cpus) = (users::count(trial), worker_cpus(trial));
-    let body = |worker: usize| body(share(users, worker, cpus.len()));
+    let body = |worker: usize| {
+        let users = share(users, worker, cpus.len());
+        if users.is_empty() { Ok(()) } else { body(users) }
+    };
     let phases = pinned(control, &cpus, name, body, || coordinate::lead(control, u64::from(users), &[], trial, session))?;
     Ok(drive::assemble(control, &phases, trial, report))
 }
@@ -48,8 +52,6 @@ pub fn report(variant: &str, trial: &Trial) -> FleetReport {
 }
 
 /// One thread whose users work in rounds, in turn, until the drain. The first user of all does the pieces of the doubling before it is ready.
-///
-/// A thread without users is no worker: it does not show in the record.
 pub fn rounds<U>(
     control: &Arc<Ledger>,
     users: Range<u32>,
@@ -58,9 +60,6 @@ pub fn rounds<U>(
     mut round: impl FnMut(&mut U, &mut Recorder),
     end: impl Fn(U, &mut Recorder),
 ) {
-    if users.is_empty() {
-        return;
-    }
     let mut recorder = Recorder::new(control);
     let ready = |number| {
         let mut user = start(number);

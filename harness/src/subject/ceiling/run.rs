@@ -197,7 +197,13 @@ pub(super) fn run_connections(
         .map_err(|error| endpoint::setup_failure("listen", "cannot read a listener's address", &error))?;
     let targets = if trial.role == Role::Client { endpoint::connect_addresses(trial)? } else { own.clone() };
     let shares = shares(trial.role, users, cpus.len(), &targets);
-    let body = |worker: usize| body(&shares[worker], listeners.get(worker));
+    let body = |worker: usize| {
+        // No client comes to a port without users of its own worker: the thread has no work, and is no worker.
+        if trial.role != Role::Server && shares[worker].is_empty() {
+            return Ok(());
+        }
+        body(&shares[worker], listeners.get(worker))
+    };
     let (phases, wanted) = threads::pinned(control, &cpus, "ceiling", body, || {
         if trial.role == Role::Server {
             session.ready(&own);

@@ -10,11 +10,8 @@ use crate::measure::stamp::now_ns;
 use crate::measure::tally::Ledger;
 use crate::subject::body::sleep::record;
 
-/// One thread: sleeps to the earliest deadline of its users, again and again until the drain. Without users it is no worker.
+/// One thread: sleeps to the earliest deadline of its users, again and again until the drain.
 pub fn run(control: &Arc<Ledger>, users: u32, duration_ns: u64) {
-    if users == 0 {
-        return;
-    }
     let mut recorder = Recorder::new(control);
     (0..users).for_each(|_| control.user_ready());
     control.gate().wait_thread();
