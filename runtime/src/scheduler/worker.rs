@@ -28,11 +28,9 @@ const NEXT_IN_A_ROW_MAX: u32 = 3;
 /// First and longest time between two looks of the sentinel at queues that wait behind a long poll.
 pub(super) const SENTINEL_FIRST: Duration = Duration::from_micros(500);
 pub(super) const SENTINEL_LONGEST: Duration = Duration::from_millis(2);
-/// Long polls between two looks at the driver and the injector take about so long at most: who is woken from elsewhere waits for as long.
+/// Polls between two looks at the driver and the injector take about so long at most: who is woken from elsewhere waits for as long.
+const LOOK_INTERVAL: Duration = Duration::from_nanos(LOOK_INTERVAL_NS);
 const LOOK_INTERVAL_NS: u64 = 200_000;
-/// Polls are long from here on. Shorter ones keep their batches, which are submitted in one call each: polls that only begin I/O take half
-/// a microsecond, and a worker that lost its CPU for a moment must not take them for long.
-const LONG_POLL_NS: u64 = 20_000;
 /// What a poll is taken to cost before any was measured.
 const POLL_NS_FIRST_GUESS: u64 = 1_000;
 /// At most so many tasks are taken from the injector or a peer at once.
@@ -61,6 +59,8 @@ pub(super) struct Worker<'a> {
     pub(super) sentinel_pause: Duration,
     /// Timed waits are ended so much before their deadline.
     pub(super) early: Duration,
+    /// What a long poll of this worker costs: rises at once, falls slowly.
+    slow_poll_ns: u64,
     /// Polls of each worker when this one last looked and something waited there: unchanged means that a long poll is under way.
     pub(super) seen_polls: Vec<u64>,
     /// Where the search for a victim starts.
@@ -103,6 +103,7 @@ pub(crate) fn run(setup: WorkerSetup, started: impl FnOnce(io::Result<()>)) {
                 next_in_a_row: 0,
                 sentinel_pause: SENTINEL_FIRST,
                 early: Duration::ZERO,
+                slow_poll_ns: POLL_NS_FIRST_GUESS,
                 seen_polls: vec![NOTHING_WAITED; cx.shared.workers.len()],
                 random: 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(index as u64 + 1),
             };
@@ -121,7 +122,7 @@ impl Worker<'_> {
         while !self.shared().is_closing() {
             // Only polls are timed: what the driver does for them in the kernel says nothing about how long the queue will take.
             let began = Instant::now();
-            let polls = self.run_ready();
+            let polls = self.run_ready(began);
             let now = Instant::now();
             self.note_poll_time(polls, now - began);
             let found = self.look_around(now);
@@ -138,13 +139,21 @@ impl Worker<'_> {
     }
 
     /// Runs the tasks that are ready now, as far as they fit between two looks at the driver; returns how many.
-    fn run_ready(&mut self) -> u64 {
+    fn run_ready(&mut self, began: Instant) -> u64 {
         let limit = self.polls_between_looks();
-        let mut polls = 0;
+        // A clock reading after each poll would cost as much as a short one: it is read as often as polls have lately been long.
+        let stride = (LOOK_INTERVAL_NS / self.slow_poll_ns).max(1);
+        let (mut polls, mut next_reading) = (0, stride);
         while polls < limit {
             let Some(entry) = self.next_entry() else { break };
             polls += 1;
             self.run_entry(entry);
+            if polls == next_reading {
+                if began.elapsed() >= LOOK_INTERVAL {
+                    break;
+                }
+                next_reading += stride;
+            }
         }
         polls
     }
@@ -156,12 +165,7 @@ impl Worker<'_> {
     fn polls_between_looks(&self) -> u64 {
         let interval = u64::from(self.shared().config.event_interval);
         let ready = self.cx.ready.len() as u64;
-        let polls = interval.max(if ready <= 2 * interval { ready } else { self.cx.ready.warm_len() as u64 });
-        // A clock reading after each poll would cost as much as a short one; what the last ones took tells nearly as well.
-        match self.shared().workers[self.cx.index].counters.poll_ns.get() {
-            ..LONG_POLL_NS => polls,
-            poll_ns => polls.min((LOOK_INTERVAL_NS / poll_ns).max(1)),
-        }
+        interval.max(if ready <= 2 * interval { ready } else { self.cx.ready.warm_len() as u64 })
     }
 
     fn run_entry(&self, entry: TaskRef) {
@@ -196,13 +200,14 @@ impl Worker<'_> {
     }
 
     /// Keeps a smoothed time per poll, by which thieves weigh this worker's queue.
-    fn note_poll_time(&self, polls: u64, elapsed: Duration) {
+    fn note_poll_time(&mut self, polls: u64, elapsed: Duration) {
         if polls == 0 {
             return;
         }
         let counters = &self.shared().workers[self.cx.index].counters;
         let sample = (elapsed.as_nanos() as u64 / polls).clamp(1, 1_000_000_000);
         counters.poll_ns.set((3 * counters.poll_ns.get() + sample) / 4);
+        self.slow_poll_ns = sample.max(self.slow_poll_ns - self.slow_poll_ns / 64);
     }
 
     /// Submits and reaps without waiting, then timers, inbox and injector; true when that made something ready.

@@ -1,6 +1,7 @@
 //! The two layouts of tokio: one runtime of many workers, or one runtime per CPU.
 
-use std::sync::{Arc, Barrier, mpsc};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -34,28 +35,21 @@ impl MultiThread {
     /// Class `runtime`: it could not be built.
     pub fn start(trial: &Trial, control: &Arc<Ledger>) -> Result<Self, Failure> {
         let workers = worker_cpus(trial).len();
+        let (for_threads, started) = (Arc::clone(control), AtomicUsize::new(0));
+        // The workers are started first; later threads are those of blocking work, which come and go and are no workers.
+        // Relaxed: a count alone.
+        let on_start = move || {
+            if started.fetch_add(1, Ordering::Relaxed) < workers {
+                recorder::install(&for_threads);
+            }
+        };
         let runtime = Builder::new_multi_thread()
             .worker_threads(workers)
             .enable_all()
+            .on_thread_start(on_start)
             .on_thread_stop(recorder::finish_thread)
             .build()
             .map_err(|error| not_built(&error))?;
-        // Not when a thread starts: those of `spawn_blocking` start too, and are no workers. Only as many tasks as there are workers can be
-        // at the barrier together, each on a worker of its own.
-        let everyone = Arc::new(Barrier::new(workers));
-        let install = |_| {
-            let (control, everyone) = (Arc::clone(control), Arc::clone(&everyone));
-            runtime.spawn(async move {
-                recorder::install(&control);
-                everyone.wait();
-            })
-        };
-        let installed: Vec<_> = (0..workers).map(install).collect();
-        runtime.block_on(async {
-            for task in installed {
-                task.await.expect("a recorder does not panic");
-            }
-        });
         Ok(Self { runtime, workers })
     }
 }
