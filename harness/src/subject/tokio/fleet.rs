@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -35,11 +35,12 @@ impl MultiThread {
     /// Class `runtime`: it could not be built.
     pub fn start(trial: &Trial, control: &Arc<Ledger>) -> Result<Self, Failure> {
         let workers = worker_cpus(trial).len();
-        let (for_threads, started) = (Arc::clone(control), AtomicUsize::new(0));
+        let (for_threads, started) = (Arc::clone(control), Arc::new(AtomicUsize::new(0)));
         // The workers are started first; later threads are those of blocking work, which come and go and are no workers.
         // Relaxed: a count alone.
+        let counted = Arc::clone(&started);
         let on_start = move || {
-            if started.fetch_add(1, Ordering::Relaxed) < workers {
+            if counted.fetch_add(1, Ordering::Relaxed) < workers {
                 recorder::install(&for_threads);
             }
         };
@@ -50,6 +51,14 @@ impl MultiThread {
             .on_thread_stop(recorder::finish_thread)
             .build()
             .map_err(|error| not_built(&error))?;
+        // Before there is work, so that no thread for blocking work starts earlier than the last worker.
+        let deadline = Instant::now() + SHUTDOWN_LIMIT;
+        while started.load(Ordering::Relaxed) < workers {
+            if Instant::now() > deadline {
+                return Err(not_built(&std::io::ErrorKind::TimedOut.into()));
+            }
+            thread::sleep(Duration::from_micros(50));
+        }
         Ok(Self { runtime, workers })
     }
 }
