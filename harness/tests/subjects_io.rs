@@ -82,9 +82,10 @@ fn check(name: &str, record: &TrialRecord, bytes_per_operation: u64) {
     assert_eq!(record.batches.iter().map(|batch| batch.0).sum::<u64>(), work.ok, "{name}: the slices are the window");
     assert_eq!(record.workers.iter().filter_map(|worker| worker.operations).sum::<u64>(), work.ok, "{name}");
     let cpus = zokio_bench::measure::cpu::thread_cpus().len();
-    // A runtime has its workers whoever is there; a bare thread without a user is none.
+    // A runtime has its workers whoever is there; a bare thread without a user is none. In tokio's pool, where workers and threads that block
+    // are of one kind, an operation ends now and then on one thread more; five users would show as more of them.
     let are_bare = record.config.contains_key("variant");
-    let is_expected = if are_bare { (1..=cpus).contains(&record.workers.len()) } else { record.workers.len() == cpus };
+    let is_expected = if are_bare { (1..=cpus).contains(&record.workers.len()) } else { (cpus..=cpus + 1).contains(&record.workers.len()) };
     assert!(is_expected, "{name}: {} workers; threads that block are none", record.workers.len());
 }
 
