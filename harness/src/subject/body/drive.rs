@@ -15,7 +15,7 @@ use super::site::{self, Ends};
 use super::stack::{Fleet, FleetReport, Stack};
 use crate::load::closed::Control;
 use crate::measure::tally::{Ledger, Tally};
-use crate::measure::{cpu, recorder, stamp};
+use crate::measure::{cpu, stamp};
 use crate::subject::protocol::{Role, Trial};
 use crate::subject::serve::Session;
 use crate::workload::tcp::{TcpMode, TcpWorkload};
@@ -197,13 +197,5 @@ pub fn assemble(control: &Ledger, phases: &PhaseReport, trial: &Trial, fleet: Fl
         series: phases.series.clone(),
         warmup: (trial.role != Role::Server).then(|| phases.warmup.clone()),
         workers: tally.workers,
-    }
-}
-
-/// Makes every worker's recorder, so that a worker shows in the record even when no operation ends on it.
-pub fn install_recorders<F: Fleet>(fleet: &F, control: &Arc<Ledger>) {
-    for worker in 0..fleet.workers() {
-        let control = Arc::clone(control);
-        fleet.spawn_on(worker, async move { recorder::install(&control) });
     }
 }

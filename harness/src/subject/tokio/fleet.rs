@@ -1,8 +1,9 @@
 //! The two layouts of tokio: one runtime of many workers, or one runtime per CPU.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
-use std::thread;
+use std::collections::HashSet;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
@@ -21,6 +22,11 @@ use crate::subject::worker_cpus;
 /// Workers end within this after the trial; a task that blocks longer is left behind.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 
+/// All workers have run a task within this.
+const FIND_LIMIT: Duration = Duration::from_secs(10);
+/// A worker's first task lasts so long.
+const VISIT: Duration = Duration::from_micros(100);
+
 /// One multi-thread runtime.
 #[derive(Debug)]
 pub struct MultiThread {
@@ -35,32 +41,45 @@ impl MultiThread {
     /// Class `runtime`: it could not be built.
     pub fn start(trial: &Trial, control: &Arc<Ledger>) -> Result<Self, Failure> {
         let workers = worker_cpus(trial).len();
-        let (for_threads, started) = (Arc::clone(control), Arc::new(AtomicUsize::new(0)));
-        // The workers are started first; later threads are those of blocking work, which come and go and are no workers.
-        // Relaxed: a count alone.
-        let counted = Arc::clone(&started);
-        let on_start = move || {
-            if counted.fetch_add(1, Ordering::Relaxed) < workers {
-                recorder::install(&for_threads);
-            }
-        };
         let runtime = Builder::new_multi_thread()
             .worker_threads(workers)
             .enable_all()
-            .on_thread_start(on_start)
             .on_thread_stop(recorder::finish_thread)
             .build()
             .map_err(|error| not_built(&error))?;
-        // Before there is work, so that no thread for blocking work starts earlier than the last worker.
-        let deadline = Instant::now() + SHUTDOWN_LIMIT;
-        while started.load(Ordering::Relaxed) < workers {
-            if Instant::now() > deadline {
-                return Err(not_built(&std::io::ErrorKind::TimedOut.into()));
-            }
-            thread::sleep(Duration::from_micros(50));
-        }
+        find_workers(&runtime, workers, control)?;
         Ok(Self { runtime, workers })
     }
+}
+
+/// Installs a recorder on every worker.
+///
+/// Not when a thread starts: workers and threads for blocking work come from one pool, in no fixed order. A thread that runs a task is a
+/// worker, for as long as the runtime lives. So tasks are started, as many as there are workers, until every worker has run one; each keeps
+/// its worker for a moment, so that the others do not all come to the same. Not at a barrier: two of them may have come to one worker's queue.
+fn find_workers(runtime: &Runtime, workers: usize, control: &Arc<Ledger>) -> Result<(), Failure> {
+    let found = Arc::new(Mutex::new(HashSet::new()));
+    let deadline = Instant::now() + FIND_LIMIT;
+    let count = |found: &Mutex<HashSet<ThreadId>>| found.lock().unwrap_or_else(PoisonError::into_inner).len();
+    while count(&found) < workers {
+        if Instant::now() > deadline {
+            let message = format!("{} of {workers} workers have run a task", count(&found));
+            return Err(not_built(&io::Error::new(io::ErrorKind::TimedOut, message)));
+        }
+        let visit = |_| {
+            let (control, found) = (Arc::clone(control), Arc::clone(&found));
+            runtime.spawn(async move {
+                recorder::install(&control);
+                found.lock().unwrap_or_else(PoisonError::into_inner).insert(thread::current().id());
+                thread::sleep(VISIT);
+            })
+        };
+        let visits: Vec<_> = (0..workers).map(visit).collect();
+        for visit in visits {
+            runtime.block_on(visit).map_err(|error| not_built(&io::Error::other(error)))?;
+        }
+    }
+    Ok(())
 }
 
 impl Fleet for MultiThread {
@@ -123,7 +142,7 @@ fn start_worker(cpu: u32, control: &Arc<Ledger>) -> Result<Worker, Failure> {
         recorder::finish_thread();
     };
     let thread = thread::Builder::new().name(format!("tokio-ct-{cpu}")).spawn(body).map_err(|error| not_built(&error))?;
-    let handle = receiver.recv().map_err(|_| not_built(&std::io::Error::other("the worker thread ended")))??;
+    let handle = receiver.recv().map_err(|_| not_built(&io::Error::other("the worker thread ended")))??;
     Ok(Worker { handle, stop, thread })
 }
 
@@ -185,6 +204,6 @@ fn report(flavor: &str, workers: usize, is_pinned: bool) -> FleetReport {
     FleetReport { driver: driver.into(), config, ..FleetReport::default() }
 }
 
-fn not_built(error: &std::io::Error) -> Failure {
+fn not_built(error: &io::Error) -> Failure {
     Failure { class: "runtime".into(), message: format!("cannot start tokio: {error}") }
 }
