@@ -128,48 +128,68 @@ mod models {
         count
     }
 
+    /// Touches a block that everybody else is done with, as its release does.
+    fn touch(node: NonNull<Node>) {
+        // SAFETY: made by `block`; that nobody else touches it is what the model checks.
+        unsafe { node.cast::<Block>().as_ref() }.content.with_mut(|content| {
+            // SAFETY: as above.
+            assert_ne!(unsafe { *content }, 0, "what its user wrote is seen");
+        });
+    }
+
+    // loom looks for another order only where an access meets the *last* one of the same word by another thread. A thread that begins with a
+    // load hides what was loaded before it; so the taker is a thread of its own, and meets the exchange of a giver that ran first.
+
     #[test]
     fn loom_home_every_block_comes_back_once() {
         loom::model(|| {
             let home = Arc::new(Home::new());
-            let givers: Vec<_> = (1..=2)
-                .map(|value| {
-                    let home = Arc::clone(&home);
-                    let (first, second) = (block(), block());
-                    loom::thread::spawn(move || {
-                        use_block(first, value);
-                        use_block(second, value);
-                        // SAFETY: two blocks of our own, linked here.
-                        let is_last = unsafe {
-                            (*first.as_ptr()).next = second.as_ptr();
-                            home.give(first, second, 2)
-                        };
-                        assert!(!is_last, "nobody closed it");
-                    })
-                })
-                .collect();
-            let mut count = end(home.take_all());
-            givers.into_iter().for_each(|giver| giver.join().unwrap());
-            count += end(home.take_all());
-            assert_eq!(count, 4);
+            let give_two = |home: &Home, value| {
+                let (first, second) = (block(), block());
+                use_block(first, value);
+                use_block(second, value);
+                // SAFETY: two blocks of our own, linked here.
+                let is_last = unsafe {
+                    (*first.as_ptr()).next = second.as_ptr();
+                    home.give(first, second, 2)
+                };
+                assert!(!is_last, "nobody closed it");
+            };
+            let spawn = |body: Box<dyn FnOnce(&Home) -> usize>| {
+                let home = Arc::clone(&home);
+                loom::thread::spawn(move || body(&home))
+            };
+            let taker = spawn(Box::new(|home| end(home.take_all())));
+            let giver = spawn(Box::new(move |home| {
+                give_two(home, 1);
+                0
+            }));
+            give_two(&home, 2);
+            let taken: usize = [taker, giver].into_iter().map(|thread| thread.join().unwrap()).sum();
+            assert_eq!(taken + end(home.take_all()), 4);
         });
     }
 
     #[test]
-    fn loom_home_exactly_one_releases_it() {
+    fn loom_home_exactly_one_releases_it_and_sees_what_all_did() {
         loom::model(|| {
             let shared = Arc::new((Home::new(), Count::new(0)));
             let blocks = [block(), block()];
-            let givers = blocks.map(|node| {
+            // Addresses, since a pointer does not cross threads by itself.
+            let addresses = blocks.map(|node| node.as_ptr().expose_provenance());
+            let at = |address| NonNull::new(std::ptr::with_exposed_provenance_mut::<Node>(address)).unwrap();
+            let release = move |releases: &Count| {
+                releases.fetch_add(1, Order::Relaxed);
+                addresses.into_iter().for_each(|address| touch(at(address)));
+            };
+            let givers = addresses.map(|address| {
                 let shared = Arc::clone(&shared);
-                // An address, since a pointer does not cross threads by itself.
-                let address = node.as_ptr().expose_provenance();
                 loom::thread::spawn(move || {
-                    let node = NonNull::new(std::ptr::with_exposed_provenance_mut::<Node>(address)).unwrap();
+                    let node = at(address);
                     use_block(node, 7);
                     // SAFETY: a block of our own.
                     if unsafe { shared.0.give(node, node, 1) } {
-                        shared.1.fetch_add(1, Order::Relaxed);
+                        release(&shared.1);
                     }
                 })
             });
@@ -177,12 +197,13 @@ mod models {
             let mut back = home.close();
             let mut count = 0;
             while let Some(node) = NonNull::new(back) {
+                touch(node);
                 // SAFETY: a chain of ours, of blocks that are freed below.
                 back = unsafe { node.as_ref() }.next;
                 count += 1;
             }
             if home.leave(2 - count) {
-                releases.fetch_add(1, Order::Relaxed);
+                release(releases);
             }
             givers.into_iter().for_each(|giver| giver.join().unwrap());
             assert_eq!(releases.load(Order::Relaxed), 1);
