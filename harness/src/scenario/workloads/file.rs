@@ -4,14 +4,13 @@ use crate::load::Load;
 use crate::scenario::diagnostic::{Diagnostic, Findings};
 use crate::scenario::keys::USERS_MAX;
 use crate::scenario::shape::{Field, Shape};
-use crate::scenario::sizes;
-use crate::scenario::tree::{Node, Origin, Table};
+use crate::scenario::tree::{Origin, Table};
 use crate::workload::Workload;
 use crate::workload::file::{FileMode, FileWorkload, Fsync, Via};
 use crate::workload::storage::{CacheState, Storage};
 
 use super::storage::{DIR, storage};
-use super::{connections, number, refuse, users, word};
+use super::{connections, number, refuse, single_size, users, word};
 
 /// The size of a page on the web, and of the guide's files.
 const SIZE_BYTES: u64 = 100 << 10;
@@ -61,7 +60,7 @@ pub(super) fn build(scenario: &Table, findings: &mut Findings) -> (Workload, Loa
     let users = load.users_of_closed_loop().expect("a closed loop was made above");
     let workload = FileWorkload {
         mode,
-        size: size(scenario, findings).unwrap_or(SIZE_BYTES),
+        size: single_size(scenario, "file.size", "all files are alike", findings).unwrap_or(SIZE_BYTES),
         files: files(scenario, users, findings),
         storage: Storage { cache: cache(scenario, mode, name, findings), ..storage(scenario, "file", findings) },
         via: via(scenario, mode, name, findings),
@@ -128,17 +127,6 @@ fn files(scenario: &Table, users: u32, findings: &mut Findings) -> u32 {
         findings.push(Diagnostic::new(&node.span, message).label("too few").help(format!("`files = {users}` or more, or fewer users")));
     }
     files.max(users)
-}
-
-/// A single size: all files are alike.
-fn size(scenario: &Table, findings: &mut Findings) -> Option<u64> {
-    let node: &Node = scenario.at("file.size")?;
-    let sizes = sizes::read(node)?;
-    if sizes.fixed().is_none() {
-        let message = "`file.size` is a single size: all files are alike";
-        findings.push(Diagnostic::new(&node.span, message).label("several sizes").help("use a matrix over sizes"));
-    }
-    sizes.fixed()
 }
 
 #[cfg(test)]

@@ -4,13 +4,12 @@ use crate::load::Load;
 use crate::scenario::diagnostic::{Diagnostic, Findings};
 use crate::scenario::keys::USERS_MAX;
 use crate::scenario::shape::{Field, Shape};
-use crate::scenario::sizes;
 use crate::scenario::tree::{Node, Origin, Table};
 use crate::scenario::validate::{boolean, integer};
 use crate::workload::Workload;
 use crate::workload::http::{HttpMethod, HttpWorkload};
 
-use super::{closed, connections};
+use super::{closed, connections, single_size};
 
 /// As in "Hello, World!".
 const BODY_BYTES: u64 = 13;
@@ -48,28 +47,20 @@ pub(super) fn build(scenario: &Table, findings: &mut Findings) -> (Workload, Loa
         let message = "`requests_per_connection` is for keep-alive alone";
         findings.push(Diagnostic::new(&node.span, message).label("unused").help("leave it out, or set `connection = \"keep-alive\"`"));
     }
+    let size = |key: &str, findings: &mut Findings| {
+        single_size(scenario, &format!("http.{key}"), "the body of every message is the same", findings)
+    };
     let connections = connections(scenario, "http", true, findings);
     let requests = if closes { 1 } else { integer(scenario, "http.requests_per_connection").unwrap_or(0) };
     let workload = HttpWorkload {
         method: if posts { HttpMethod::Post } else { HttpMethod::Get },
-        body: size(scenario, "http.body", findings).unwrap_or(BODY_BYTES),
-        request_body: if posts { size(scenario, "http.request_body", findings).unwrap_or(REQUEST_BODY_BYTES) } else { 0 },
+        body: size("body", findings).unwrap_or(BODY_BYTES),
+        request_body: if posts { size("request_body", findings).unwrap_or(REQUEST_BODY_BYTES) } else { 0 },
         requests_per_connection: u32::try_from(requests).unwrap_or(u32::MAX),
         connections: u32::try_from(connections).unwrap_or(u32::MAX),
         nodelay: boolean(scenario, "http.nodelay").unwrap_or(true),
     };
     (Workload::Http(workload), closed(connections))
-}
-
-/// A single size; both ends make the same body from it.
-fn size(scenario: &Table, path: &str, findings: &mut Findings) -> Option<u64> {
-    let node = scenario.at(path)?;
-    let sizes = sizes::read(node)?;
-    if sizes.fixed().is_none() {
-        let message = format!("`{path}` is a single size: the body of every message is the same");
-        findings.push(Diagnostic::new(&node.span, message).label("several sizes").help("use a matrix over sizes"));
-    }
-    sizes.fixed()
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use crate::workload::Workload;
 
 use super::case::SUBJECTS;
 use super::diagnostic::{Diagnostic, Findings};
+use super::sizes;
 use super::tree::{Node, Origin, Table};
 use super::validate::integer;
 
@@ -28,7 +29,7 @@ use super::validate::integer;
 pub(crate) fn subjects(workload: &str) -> &'static [&'static str] {
     match workload {
         "atomics" => &["zokio", "tokio", "ceiling"],
-        "memory" => &["system", "mimalloc", "ceiling"],
+        "memory" => &["zokio", "system", "mimalloc", "ceiling"],
         "pool" => &["zokio", "array-queue", "mutex", "ceiling"],
         _ => &SUBJECTS,
     }
@@ -57,6 +58,17 @@ pub(crate) fn build(scenario: &Table, workload: &str, findings: &mut Findings) -
 
 fn closed(users: u64) -> Load {
     Load::Closed(ClosedLoad { users: u32::try_from(users).unwrap_or(u32::MAX) })
+}
+
+/// A size that must not vary, with the reason why; `None` when absent or reported.
+fn single_size(scenario: &Table, path: &str, why: &str, findings: &mut Findings) -> Option<u64> {
+    let node = scenario.at(path)?;
+    let sizes = sizes::read(node)?;
+    if sizes.fixed().is_none() {
+        let message = format!("`{path}` is a single size: {why}");
+        findings.push(Diagnostic::new(&node.span, message).label("several sizes").help("use a matrix over sizes"));
+    }
+    sizes.fixed()
 }
 
 /// The closed load of a workload whose users need nothing of their own.
