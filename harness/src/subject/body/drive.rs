@@ -81,8 +81,7 @@ fn drive<S: Stack, F: Fleet, E: Ends<S>>(
         Role::Client => endpoint::connect_addresses(trial)?,
     };
     if trial.role == Role::Server {
-        session.ready(&addresses);
-        return Ok((serve_until_end(control, session), 0));
+        return Ok((serve_until_end(control, &addresses, session), 0));
     }
     pacer::start::<S, F>(fleet, control, trial);
     for number in 0..users {
@@ -133,11 +132,13 @@ fn endpoint_timeout() -> Failure {
     Failure { class: "setup-timeout".into(), message: format!("a worker did not listen within {SETUP_LIMIT:?}") }
 }
 
-/// A server's whole life is its window: it cannot know the client's. CPU and operations cover the same time, so their ratio holds.
-pub fn serve_until_end(control: &Control, session: &Session) -> PhaseReport {
+/// A server's whole life is its window: it cannot know the client's. CPU and operations cover the same time, so their ratio holds; the
+/// window is open before anybody is told the addresses.
+pub fn serve_until_end(control: &Control, addresses: &[SocketAddr], session: &Session) -> PhaseReport {
     let cpu_before = cpu::process_cpu_ns();
     let start = stamp::now_ns();
     control.measure(0);
+    session.ready(addresses);
     while !session.wait_for_end(Duration::from_millis(500)) {}
     let deadline = stamp::now_ns() + 1_000_000_000;
     while control.accepted_open() > 0 && stamp::now_ns() < deadline {

@@ -206,8 +206,7 @@ pub(super) fn run_connections(
     };
     let (phases, wanted) = threads::pinned(control, &cpus, "ceiling", body, || {
         if trial.role == Role::Server {
-            session.ready(&own);
-            return Ok((drive::serve_until_end(control, session), 0));
+            return Ok((drive::serve_until_end(control, &own, session), 0));
         }
         Ok((coordinate::lead(control, u64::from(users), &own, trial, session)?, u64::from(users)))
     })?;
