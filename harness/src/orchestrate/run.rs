@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
+use zokio_report::judge::clocks_disagree;
 use zokio_report::schema::journal::{Evidence, Failure, JournalLine, JournalTrial, Outcome, RunEnd};
 
 use super::identity::without_paths;
@@ -18,7 +19,7 @@ use crate::subject::spawn::{Limits, failure, trial};
 
 /// A core state that changes by more than this during a trial has moved the virtual CPUs under it.
 const FLIP_RATIO: f64 = 1.5;
-/// How often a trial whose core state flipped is run again.
+/// How often a trial is run again whose core state flipped, or whose window the orchestrator saw otherwise.
 const REPEATS_MAX: u32 = 2;
 /// After so many failures in a row a subject's other trials of the case would fail as well, and only cost time.
 const FAILURES_IN_A_ROW_MAX: u32 = 3;
@@ -99,7 +100,7 @@ impl Run<'_> {
         }
         let repeated = written.iter().filter(|trial| !trial.counted).count();
         if repeated > 0 {
-            progress.note(&format!("note: the core state flipped during {repeated} trials; they were repeated and do not count"));
+            progress.note(&format!("note: the host disturbed {repeated} trials (the core state flipped, or the clocks disagreed); they were repeated and do not count"));
         }
         progress.clear();
         let interrupted = self.interrupt.is_raised();
@@ -113,9 +114,7 @@ impl Run<'_> {
         let mut attempts = Vec::new();
         for attempt in 0..=REPEATS_MAX {
             let Some(mut trial) = self.attempt(position, attempt) else { break };
-            let is_record = matches!(trial.outcome, Outcome::Record(_));
-            let flipped = is_flipped(trial.evidence.core_state_before_ns, trial.evidence.core_state_after_ns);
-            trial.counted = !(is_record && flipped && attempt < REPEATS_MAX);
+            trial.counted = attempt == REPEATS_MAX || !is_disturbed(&trial);
             attempts.push(trial);
             if attempts.last().is_some_and(|trial| trial.counted) {
                 break;
@@ -247,6 +246,12 @@ fn nanoseconds(since: Instant) -> u64 {
 }
 
 /// Whether two readings of the core state are of different states; without both there is nothing to compare.
+/// Whether the host did something to a trial that a repetition may be spared.
+fn is_disturbed(trial: &JournalTrial) -> bool {
+    let Outcome::Record(record) = &trial.outcome else { return false };
+    clocks_disagree(record, &trial.evidence) || is_flipped(trial.evidence.core_state_before_ns, trial.evidence.core_state_after_ns)
+}
+
 fn is_flipped(before: Option<f64>, after: Option<f64>) -> bool {
     before.zip(after).is_some_and(|(before, after)| before.max(after) > FLIP_RATIO * before.min(after))
 }

@@ -64,3 +64,17 @@ fn a_subject_that_cannot_run_here_is_skipped_with_its_reason() {
     assert!(tale.result("out")["complete"].as_bool().expect("complete"), "a skipped subject does not make a run partial");
     tale.run(&["run", "nap.toml", "--subject", "bad=./bad,good=./good", "--out", "first"]).exits(3);
 }
+
+#[test]
+fn a_trial_in_which_the_clocks_disagree_is_repeated_and_one_that_always_does_is_invalid() {
+    let tale = Tale::new();
+    let stalls = "ready; phase measure; sleep 0.3; phase drain; record";
+    tale.subject("fake", &format!("if [ -e stalled ]; then phases; record; else touch stalled; {stalls}; fi"));
+    tale.run(&["run", "nap.toml", "--subject", "fake=./fake", "--out", "once"]).exits(0).says("disturbed");
+    let result = tale.result("once");
+    assert!(result["noise"]["repeated_trials"].as_u64().is_some_and(|repeated| repeated >= 1), "{}", result["noise"]);
+    assert_ne!(row(&result, "fake")["validity"]["state"], "invalid");
+    tale.subject("fake", stalls);
+    tale.run(&["run", "nap.toml", "--subject", "fake=./fake", "--out", "always"]).exits(5);
+    assert_eq!(row(&tale.result("always"), "fake")["validity"]["state"], "invalid");
+}

@@ -2,8 +2,8 @@
 
 use super::super::row::{ALL_ROLES, Recorded, Row};
 use super::finding::{Finding, worst_trial};
-use crate::schema::journal::ThreadEvidence;
-use crate::schema::record::WorkerRecord;
+use crate::schema::journal::{Evidence, ThreadEvidence};
+use crate::schema::record::{TrialRecord, WorkerRecord};
 use crate::schema::validity::CheckState;
 use crate::stats::quantile;
 use crate::units::{Nanos, grouped};
@@ -17,6 +17,18 @@ const USERS_PER_WORKER: u64 = 4;
 /// Polls that a worker does for the set-up and the end of a trial alone.
 const POLLS_OF_SETUP: u64 = 16;
 
+/// Whether the orchestrator's window and the record's are too far apart for this trial to be believed.
+///
+/// A host that stops the orchestrator for a while does this to an honest trial, and then not to its repetition.
+pub fn clocks_disagree(record: &TrialRecord, evidence: &Evidence) -> bool {
+    let elapsed = record.elapsed_ns as f64;
+    evidence.measure_wall_ns.is_some_and(|wall| (wall as f64 - elapsed).abs() > clock_limit(CLOCK_INVALID, elapsed))
+}
+
+fn clock_limit((share, slack): (f64, f64), elapsed: f64) -> f64 {
+    share * elapsed + slack
+}
+
 /// `wall-clock`: the orchestrator's measured window agrees with the record's elapsed time.
 ///
 /// One trial far outside makes the row invalid. A little outside can be a phase line that was read late on a busy host, so only
@@ -28,13 +40,12 @@ pub(super) fn wall_clock(row: &Row<'_>) -> Option<Finding> {
         Some(((wall - elapsed).abs(), elapsed, wall))
     };
     let seen: Vec<(f64, f64, f64)> = row.recorded().filter_map(|trial| apart(&trial)).collect();
-    let limit = |(share, slack): (f64, f64), elapsed: f64| share * elapsed + slack;
-    if let Some((off, elapsed, wall)) = seen.iter().find(|(off, elapsed, _)| *off > limit(CLOCK_INVALID, *elapsed)) {
+    if let Some((off, elapsed, wall)) = seen.iter().find(|(off, elapsed, _)| *off > clock_limit(CLOCK_INVALID, *elapsed)) {
         let detail = format!("the record says {}, the orchestrator saw {}", Nanos(*elapsed), Nanos(*wall));
-        return Some(Finding::invalid(detail).with(*off, limit(CLOCK_INVALID, *elapsed)));
+        return Some(Finding::invalid(detail).with(*off, clock_limit(CLOCK_INVALID, *elapsed)));
     }
     let offs: Vec<f64> = seen.iter().map(|(off, ..)| *off).collect();
-    let Some((off, allowed)) = quantile::median(&offs).zip(seen.first().map(|(_, elapsed, _)| limit(CLOCK_SUSPECT, *elapsed))) else {
+    let Some((off, allowed)) = quantile::median(&offs).zip(seen.first().map(|(_, elapsed, _)| clock_limit(CLOCK_SUSPECT, *elapsed))) else {
         return Some(Finding::skipped("the orchestrator saw no measured window"));
     };
     let detail = format!("the two clocks differ by {} in the median trial, {} allowed", Nanos(off), Nanos(allowed));
