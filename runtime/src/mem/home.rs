@@ -1,14 +1,15 @@
-//! How blocks freed by other threads come back to the heap they were cut from, and who ends a heap that is gone.
+//! How blocks freed by other threads come back to where they were cut from, and who ends that when its owner is gone. A [`Home`] serves a heap;
+//! a slab has one stack ([`Returns`]) and counts what is out ([`Outstanding`]) for each of its chunks.
 //!
 //! ```text
-//!  other threads ── give: chains of blocks, one exchange each ──▶ head ── take_all: everything at once ──▶ owner
-//!                        after close: live -= count, the last one releases
+//!  other threads ── push: chains of blocks, one exchange each ──▶ head ── take_all: everything at once ──▶ owner
+//!                        after close: outstanding -= count, the last one releases
 //! ```
 //!
 //! Invariants
 //!  R1. The stack is only pushed to, and only emptied whole, so there is no ABA.
 //!  R2. A block is in one chain of one thread, on the stack, or with the owner.
-//!  R3. After closing, `live` counts the blocks that are still out: the owner adds their number once, whoever frees one too late for the stack
+//!  R3. After closing, the outstanding count holds the blocks that are still out: the owner adds their number once, whoever frees one too late for the stack
 //!      subtracts it, possibly before. Exactly one party sees the sum reach zero, and nobody touches the home after that.
 #![expect(unsafe_code, reason = "a stack of raw blocks; invariants R1 to R3")]
 
@@ -16,18 +17,11 @@ use std::ptr::NonNull;
 
 use crate::primitives::{AtomicPtr, AtomicUsize, Ordering};
 
-/// The first word of a free block.
+/// The link of a free block.
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct Node {
     pub(super) next: *mut Node,
-}
-
-/// The place where blocks freed elsewhere wait for their owner.
-#[derive(Debug)]
-pub(super) struct Home {
-    head: AtomicPtr<Node>,
-    live: AtomicUsize,
 }
 
 /// The mark of a closed stack; never dereferenced.
@@ -35,30 +29,34 @@ fn closed() -> *mut Node {
     std::ptr::without_provenance_mut(1)
 }
 
-impl Home {
+/// Blocks freed elsewhere, until their owner takes them.
+#[derive(Debug)]
+pub(super) struct Returns {
+    head: AtomicPtr<Node>,
+}
+
+impl Returns {
     pub(super) fn new() -> Self {
-        Self { head: AtomicPtr::new(std::ptr::null_mut()), live: AtomicUsize::new(0) }
+        Self { head: AtomicPtr::new(std::ptr::null_mut()) }
     }
 
-    /// Gives back the `count` blocks of the chain from `first` to `last`. True: the home is closed and these were the last that were out, so the
-    /// caller releases it; after false the caller must not touch the home any more.
+    /// Puts the chain from `first` to `last` on the stack. False: the owner is gone, and the chain is still the caller's.
     ///
     /// # Safety
-    /// The chain is linked, its blocks belong to this home and are the caller's alone (R2).
+    /// The chain is linked, its blocks belong to the owner of this stack and are the caller's alone (R2).
     #[must_use]
-    pub(super) unsafe fn give(&self, first: NonNull<Node>, last: NonNull<Node>, count: usize) -> bool {
+    pub(super) unsafe fn push(&self, first: NonNull<Node>, last: NonNull<Node>) -> bool {
         let mut head = self.head.load(Ordering::Relaxed);
         while head != closed() {
             // SAFETY: the chain is ours until the exchange succeeds (R2).
             unsafe { (*last.as_ptr()).next = head };
-            // Release pairs with the Acquire of `take_all` and `close`: who empties the stack sees the links.
+            // Release pairs with the Acquire of `take_all` and `close`: who empties the stack sees the links and what they were written over.
             match self.head.compare_exchange_weak(head, first.as_ptr(), Ordering::Release, Ordering::Relaxed) {
-                Ok(_) => return false,
+                Ok(_) => return true,
                 Err(found) => head = found,
             }
         }
-        // AcqRel: whoever releases has seen everything that the others did with their blocks (R3).
-        self.live.fetch_sub(count, Ordering::AcqRel) == count
+        false
     }
 
     /// Takes everything that came back, as a chain that ends in null. The owner alone calls it, and not after [`Self::close`].
@@ -67,7 +65,7 @@ impl Home {
         if self.head.load(Ordering::Relaxed).is_null() {
             return std::ptr::null_mut();
         }
-        // Acquire pairs with the Release of `give`.
+        // Acquire pairs with the Release of `push`.
         self.head.swap(std::ptr::null_mut(), Ordering::Acquire)
     }
 
@@ -75,13 +73,71 @@ impl Home {
     pub(super) fn close(&self) -> *mut Node {
         self.head.swap(closed(), Ordering::Acquire)
     }
+}
 
-    /// After [`Self::close`]: `live` blocks had not come back. True: they have meanwhile, and the caller releases the home; after false the caller
-    /// must not touch it any more.
+/// How many blocks are still out after the owner has gone (R3).
+#[derive(Debug)]
+pub(super) struct Outstanding(AtomicUsize);
+
+impl Outstanding {
+    pub(super) fn new() -> Self {
+        Self(AtomicUsize::new(0))
+    }
+
+    /// `count` blocks were freed too late for the stack. True: they were the last that were out, so the caller releases what they lie in; after
+    /// false the caller must not touch it any more.
+    #[must_use]
+    pub(super) fn freed(&self, count: usize) -> bool {
+        // AcqRel: whoever releases has seen everything that the others did with their blocks.
+        self.0.fetch_sub(count, Ordering::AcqRel) == count
+    }
+
+    /// The owner is gone, and `live` blocks had not come back. True: they have meanwhile, and the caller releases; after false as in
+    /// [`Self::freed`].
+    #[must_use]
+    pub(super) fn left(&self, live: usize) -> bool {
+        // AcqRel: as in `freed`.
+        self.0.fetch_add(live, Ordering::AcqRel).wrapping_add(live) == 0
+    }
+}
+
+/// The place where blocks freed elsewhere wait for their owner, and the count of those that are out when it has gone.
+#[derive(Debug)]
+pub(super) struct Home {
+    returns: Returns,
+    outstanding: Outstanding,
+}
+
+impl Home {
+    pub(super) fn new() -> Self {
+        Self { returns: Returns::new(), outstanding: Outstanding::new() }
+    }
+
+    /// Gives back the `count` blocks of the chain from `first` to `last`. True: the home is closed and these were the last that were out, so the
+    /// caller releases it; after false the caller must not touch the home any more.
+    ///
+    /// # Safety
+    /// As [`Returns::push`].
+    #[must_use]
+    pub(super) unsafe fn give(&self, first: NonNull<Node>, last: NonNull<Node>, count: usize) -> bool {
+        // SAFETY: the caller's promise.
+        !unsafe { self.returns.push(first, last) } && self.outstanding.freed(count)
+    }
+
+    /// See [`Returns::take_all`].
+    pub(super) fn take_all(&self) -> *mut Node {
+        self.returns.take_all()
+    }
+
+    /// See [`Returns::close`].
+    pub(super) fn close(&self) -> *mut Node {
+        self.returns.close()
+    }
+
+    /// After [`Self::close`]: `live` blocks had not come back; see [`Outstanding::left`].
     #[must_use]
     pub(super) fn leave(&self, live: usize) -> bool {
-        // AcqRel: as in `give`.
-        self.live.fetch_add(live, Ordering::AcqRel).wrapping_add(live) == 0
+        self.outstanding.left(live)
     }
 }
 

@@ -15,9 +15,9 @@
 //! Invariants
 //!  S1. The first word of a cell is zero exactly while the cell is vacant (chunks start zeroed; [`State::vacate`] precedes a free).
 //!  S2. A cell is freed once, by whoever gave up the last reference.
-//!  S3. The remote stack is only pushed to one by one and only emptied whole, so there is no ABA.
-//!  S4. A chunk is released by its owner when it closes with no live cell, otherwise by whoever frees its last cell afterwards:
-//!      `live` counts down from the number found at closing, and exactly one party sees it reach zero.
+//!  S3. The remote stack is only pushed to and only emptied whole (R1 of [`home`](super::home)).
+//!  S4. A chunk is released by its owner when it closes with no live cell, otherwise by whoever frees its last cell afterwards: exactly one
+//!      party finds that nothing is outstanding (R3 there).
 //!
 //! [`State::vacate`]: crate::task::state::State::vacate
 #![expect(unsafe_code, reason = "a slab hands out raw cells; invariants S1 to S4")]
@@ -25,7 +25,8 @@
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
-use crate::primitives::{Arc, AtomicPtr, AtomicUsize, Ordering};
+use super::home::{Node, Outstanding, Returns};
+use crate::primitives::Arc;
 
 /// Size and alignment of a chunk. 64 KiB: some hundred small tasks, and a mask that finds the header.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -42,21 +43,33 @@ pub(crate) const CELL_BYTES_MAX: usize = CLASSES[CLASSES.len() - 1];
 #[repr(C)]
 struct Vacant {
     state: usize,
-    next: *mut Vacant,
+    link: Node,
+}
+
+/// The link of a vacant cell, by which lists know it.
+fn link_of(cell: NonNull<u8>) -> NonNull<Node> {
+    // SAFETY: every cell has room for a `Vacant`.
+    unsafe { cell.byte_add(std::mem::offset_of!(Vacant, link)) }.cast()
+}
+
+/// The cell of a link.
+fn cell_of(link: NonNull<Node>) -> NonNull<u8> {
+    // SAFETY: a link is inside its cell.
+    unsafe { link.byte_sub(std::mem::offset_of!(Vacant, link)) }.cast()
 }
 
 #[repr(C)]
 struct ChunkHeader<O> {
     remote: Arc<Remote<O>>,
     class: usize,
-    /// After closing: cells that are still live (S4). Before: zero minus what foreign threads freed too late for the stack.
-    live: AtomicUsize,
+    /// Cells that are still live after closing (S4).
+    live: Outstanding,
 }
 
 /// What chunks of one slab share: the stack of cells freed elsewhere, and the slab's owner.
 #[derive(Debug)]
 pub(crate) struct Remote<O> {
-    head: AtomicPtr<Vacant>,
+    returns: Returns,
     owner: O,
 }
 
@@ -67,14 +80,9 @@ impl<O> Remote<O> {
     }
 }
 
-/// The mark of a closed stack; never dereferenced.
-fn closed() -> *mut Vacant {
-    std::ptr::without_provenance_mut(1)
-}
-
 #[derive(Debug)]
 struct Class {
-    free: *mut Vacant,
+    free: *mut Node,
     bump: *mut u8,
     bump_end: *mut u8,
 }
@@ -127,22 +135,15 @@ impl VacantCell {
 pub(crate) fn free_remote<O>(cell: VacantCell) {
     let cell = cell.0;
     let chunk = chunk_of::<O>(cell);
-    let vacant: *mut Vacant = cell.as_ptr().cast();
+    let link = link_of(cell);
     // SAFETY: the cell is live until it is on the stack, so its chunk is there (S4).
-    let remote = unsafe { &chunk.as_ref().remote };
-    let mut head = remote.head.load(Ordering::Relaxed);
-    while head != closed() {
-        // SAFETY: the cell is ours until the exchange succeeds (S2).
-        unsafe { (*vacant).next = head };
-        // Release: the owner that drains sees the link and the cell's zeroed first word.
-        match remote.head.compare_exchange_weak(head, vacant, Ordering::Release, Ordering::Relaxed) {
-            Ok(_) => return,
-            Err(current) => head = current,
-        }
+    let header = unsafe { chunk.as_ref() };
+    // SAFETY: a chain of one cell, which is ours until it is on the stack (S2).
+    if unsafe { header.remote.returns.push(link, link) } {
+        return;
     }
-    // SAFETY: as above; the slab is closed, so `live` decides (S4).
-    let before = unsafe { chunk.as_ref() }.live.fetch_sub(1, Ordering::AcqRel);
-    if before == 1 {
+    // The slab is closed, so the count decides (S4).
+    if header.live.freed(1) {
         // SAFETY: this was the last live cell, and the owner has counted (S4).
         unsafe { release_chunk(chunk) };
     }
@@ -172,7 +173,7 @@ impl<O> Slab<O> {
     /// An empty slab for `owner`.
     pub(crate) fn new(owner: O) -> Self {
         let class = || Class { free: std::ptr::null_mut(), bump: std::ptr::null_mut(), bump_end: std::ptr::null_mut() };
-        let remote = Arc::new(Remote { head: AtomicPtr::new(std::ptr::null_mut()), owner });
+        let remote = Arc::new(Remote { returns: Returns::new(), owner });
         Self { remote, classes: std::array::from_fn(|_| class()), chunks: Vec::new() }
     }
 
@@ -188,10 +189,10 @@ impl<O> Slab<O> {
             self.refill(class);
         }
         let slot = &mut self.classes[class];
-        if let Some(cell) = NonNull::new(slot.free) {
+        if let Some(link) = NonNull::new(slot.free) {
             // SAFETY: a cell on the free list is vacant and linked (S1, S2).
-            slot.free = unsafe { cell.as_ref() }.next;
-            return cell.cast();
+            slot.free = unsafe { link.as_ref() }.next;
+            return cell_of(link);
         }
         let cell = slot.bump;
         slot.bump = cell.wrapping_add(CLASSES[class]);
@@ -206,33 +207,27 @@ impl<O> Slab<O> {
         // SAFETY: the cell's chunk is ours.
         let class = unsafe { chunk_of::<O>(cell).as_ref() }.class;
         let slot = &mut self.classes[class];
-        let vacant: *mut Vacant = cell.as_ptr().cast();
+        let link = link_of(cell).as_ptr();
         // SAFETY: the cell is vacant and nobody else has it (S2).
-        unsafe { (*vacant).next = slot.free };
-        slot.free = vacant;
+        unsafe { (*link).next = slot.free };
+        slot.free = link;
     }
 
     /// Cells freed elsewhere come back; if there are none of `class`, a new chunk is cut.
     fn refill(&mut self, class: usize) {
-        // Acquire pairs with the Release of `free_remote`.
-        let drained = if self.remote.head.load(Ordering::Relaxed).is_null() {
-            std::ptr::null_mut()
-        } else {
-            self.remote.head.swap(std::ptr::null_mut(), Ordering::Acquire)
-        };
-        self.take_list(drained);
+        self.take_list(self.remote.returns.take_all());
         let slot = &self.classes[class];
         if slot.free.is_null() && slot.bump == slot.bump_end {
             self.grow(class);
         }
     }
 
-    fn take_list(&mut self, mut list: *mut Vacant) {
-        while let Some(cell) = NonNull::new(list) {
+    fn take_list(&mut self, mut list: *mut Node) {
+        while let Some(link) = NonNull::new(list) {
             // SAFETY: the list was taken whole (S3); each cell on it is vacant.
-            list = unsafe { cell.as_ref() }.next;
+            list = unsafe { link.as_ref() }.next;
             // SAFETY: freed by whoever pushed it; it is one of this slab's.
-            unsafe { self.free(cell.cast()) };
+            unsafe { self.free(cell_of(link)) };
         }
     }
 
@@ -242,7 +237,7 @@ impl<O> Slab<O> {
         const { assert!(size_of::<ChunkHeader<O>>() <= HEADER_BYTES) };
         let header: NonNull<ChunkHeader<O>> = chunk.cast();
         // SAFETY: fresh memory of sufficient size and alignment.
-        unsafe { header.write(ChunkHeader { remote: self.remote.clone(), class, live: AtomicUsize::new(0) }) };
+        unsafe { header.write(ChunkHeader { remote: self.remote.clone(), class, live: Outstanding::new() }) };
         self.chunks.push(header);
         let cells = (CHUNK_BYTES - HEADER_BYTES) / CLASSES[class];
         let slot = &mut self.classes[class];
@@ -275,10 +270,10 @@ impl<O> Slab<O> {
         let mut free = std::collections::HashMap::new();
         for class in &self.classes {
             let mut list = class.free;
-            while let Some(cell) = NonNull::new(list) {
-                *free.entry(chunk_of::<O>(cell.cast())).or_default() += 1;
+            while let Some(link) = NonNull::new(list) {
+                *free.entry(chunk_of::<O>(cell_of(link))).or_default() += 1;
                 // SAFETY: cells on a free list are vacant and linked.
-                list = unsafe { cell.as_ref() }.next;
+                list = unsafe { link.as_ref() }.next;
             }
         }
         free
@@ -292,14 +287,12 @@ fn class_of(bytes: usize) -> usize {
 impl<O> Drop for Slab<O> {
     /// Closes the slab: chunks without a live cell go now, the others with their last cell (S4).
     fn drop(&mut self) {
-        let drained = self.remote.head.swap(closed(), Ordering::Acquire);
-        self.take_list(drained);
+        self.take_list(self.remote.returns.close());
         let free = self.count_free();
         for chunk in std::mem::take(&mut self.chunks) {
             let live = self.handed_out(chunk).count() - free.get(&chunk).copied().unwrap_or(0);
-            // SAFETY: the chunk is there until `live` reaches zero (S4).
-            let before = unsafe { chunk.as_ref() }.live.fetch_add(live, Ordering::AcqRel);
-            if before.wrapping_add(live) == 0 {
+            // SAFETY: the chunk is there until its last cell is freed (S4).
+            if unsafe { chunk.as_ref() }.live.left(live) {
                 // SAFETY: no live cell is left, and no foreign thread will free one (S4).
                 unsafe { release_chunk(chunk) };
             }
