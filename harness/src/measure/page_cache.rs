@@ -237,7 +237,10 @@ fn judge_device(state: CacheState, device_bytes: u64, asked_bytes: u64) -> Resul
 }
 
 fn not_reached(state: CacheState, why: &str) -> Failure {
-    let message = format!("the page cache is not in the state `{}`: {why}; is it a file system on a disk?", state.name());
+    let message = format!(
+        "the page cache is not in the state `{}`: {why}; choose a folder on a disk with the key `dir` of the workload, or TMPDIR",
+        state.name()
+    );
     Failure { class: "cache-state".into(), message }
 }
 

@@ -46,7 +46,18 @@ pub struct WorkFolder {
 
 /// The folder that the scenario names, or the system's for temporary files.
 pub fn parent(storage: &Storage) -> PathBuf {
-    storage.dir.as_ref().map_or_else(std::env::temp_dir, PathBuf::from)
+    storage.dir.as_ref().map_or_else(temporary, PathBuf::from)
+}
+
+/// `TMPDIR`, else `/tmp`; on systems that keep `/tmp` in memory `/var/tmp`, which outlives a boot and so is on a disk.
+fn temporary() -> PathBuf {
+    let default = std::env::temp_dir();
+    let is_in_memory = |folder: &Path| FileSystem::of(folder).is_ok_and(|found| found.is_memory());
+    if std::env::var_os("TMPDIR").is_some() || !is_in_memory(&default) {
+        return default;
+    }
+    let lasting = PathBuf::from("/var/tmp");
+    if FileSystem::of(&lasting).is_ok_and(|found| !found.is_memory()) { lasting } else { default }
 }
 
 /// What is wrong with a place for files.

@@ -20,7 +20,8 @@ fn an_honest_script_is_recorded_with_evidence_of_our_own() {
     assert_eq!(record.work.ok, 9);
     let evidence = &run.evidence;
     let measured = Duration::from_nanos(evidence.measure_wall_ns.expect("both phases were seen"));
-    assert!((Duration::from_millis(50)..Duration::from_secs(2)).contains(&measured), "{measured:?}");
+    // 50 ms, but for a line that is read late on a busy host.
+    assert!((Duration::from_millis(20)..Duration::from_secs(2)).contains(&measured), "{measured:?}");
     let [process] = &evidence.processes[..] else { panic!("one process: {evidence:?}") };
     assert_eq!((process.role.as_str(), process.exit.as_str()), ("both", "exit 0"));
     assert!(process.cpu_ns > 0 && process.rss_peak_bytes > 0 && process.cpu_measure_ns.is_some());
