@@ -23,7 +23,15 @@ fn run(name: &str, subject: &dyn Subject, workload: &LatencyWorkload, users: u32
 }
 
 fn workload(mode: LatencyMode) -> LatencyWorkload {
-    LatencyWorkload { mode, busy_percent: 0, workers: Workers::All, from: Waker::Inside, period_ns: 20_000_000, beside: Beside::Poll }
+    LatencyWorkload {
+        mode,
+        busy_percent: 0,
+        workers: Workers::All,
+        from: Waker::Inside,
+        period_ns: 20_000_000,
+        beside: Beside::Poll,
+        poll_ns: 1_000_000,
+    }
 }
 
 fn quantile_ns(record: &TrialRecord, id: &str, quantile: f64) -> u64 {

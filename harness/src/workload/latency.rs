@@ -28,6 +28,8 @@ pub struct LatencyWorkload {
     pub period_ns: u64,
     /// `fairness`: what takes all it gets.
     pub beside: Beside,
+    /// `fairness` beside a poll: the CPU time of each, in nanoseconds.
+    pub poll_ns: u64,
 }
 
 /// What is timed.
@@ -71,7 +73,7 @@ pub enum Waker {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Beside {
-    /// A task whose every poll takes 1 ms of CPU, woken again at once.
+    /// A task whose every poll takes long, woken again at once.
     Poll,
     /// Two tasks that wake each other.
     Pair,

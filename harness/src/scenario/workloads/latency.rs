@@ -32,7 +32,8 @@ pub(crate) const KEYS: &[Field] = &[
         "wake, fairness: a task wakes, or a thread outside the runtime; inside when left out.",
     ),
     Field::optional("period", Shape::Duration(MS, 60_000 * MS, 1), "timer: from one deadline of a user to its next; 1 s when left out."),
-    Field::optional("beside", Shape::OneOf(&["poll", "pair"]), "fairness: a task of 1 ms polls, or two that wake each other."),
+    Field::optional("beside", Shape::OneOf(&["poll", "pair"]), "fairness: a task of long polls, or two that wake each other."),
+    Field::optional("poll", Shape::Duration(1_000, 100 * MS, 1), "fairness beside a poll: CPU time of each; 1 ms when left out."),
 ];
 
 /// The modes that a key belongs to.
@@ -42,6 +43,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("from", &["wake", "fairness"]),
     ("period", &["timer"]),
     ("beside", &["fairness"]),
+    ("poll", &["fairness"]),
 ];
 
 pub(super) fn build(scenario: &Table, findings: &mut Findings) -> (Workload, Load) {
@@ -62,6 +64,7 @@ pub(super) fn build(scenario: &Table, findings: &mut Findings) -> (Workload, Loa
         workers: if word(scenario, "latency.workers") == Some("one") { Workers::One } else { Workers::All },
         from: if word(scenario, "latency.from") == Some("outside") { Waker::Outside } else { Waker::Inside },
         period_ns: duration(scenario, "latency.period").map_or(PERIOD_NS, |period| period.as_nanos() as u64),
+        poll_ns: duration(scenario, "latency.poll").map_or(MS, |poll| poll.as_nanos() as u64),
         beside: if word(scenario, "latency.beside") == Some("pair") { Beside::Pair } else { Beside::Poll },
     };
     (Workload::Latency(workload), users(scenario))

@@ -25,8 +25,6 @@ const SLICE_NS: u64 = 20_000;
 /// So many busy neighbours share the load of a worker, one after the other through the period. One alone would be a coin: with two workers
 /// and two such tasks, which worker they end on decides a whole trial.
 const NEIGHBOURS: u32 = 8;
-/// CPU time of one poll of [`Beside::Poll`].
-pub(crate) const LONG_POLL_NS: u64 = 1_000_000;
 
 /// Runs the trial on the fleet that `start` makes.
 ///
@@ -78,7 +76,7 @@ fn spawn_neighbours<S: Stack, F: Fleet>(fleet: &F, control: &Arc<Ledger>, worklo
         let control = || Arc::clone(control);
         match (workload.mode, workload.beside) {
             (LatencyMode::Timer, _) => {}
-            (LatencyMode::Fairness, Beside::Poll) => fleet.spawn_on(worker, unbound::<S>(long_polls::<S>(control()))),
+            (LatencyMode::Fairness, Beside::Poll) => fleet.spawn_on(worker, unbound::<S>(long_polls::<S>(control(), workload.poll_ns))),
             (LatencyMode::Fairness, Beside::Pair) => fleet.spawn_on(worker, unbound::<S>(pair::<S>(control()))),
             // From outside the woken tasks are the load.
             _ if workload.busy_percent == 0 || workload.from == Waker::Outside => {}
@@ -180,11 +178,11 @@ async fn busy<S: Stack>(control: Arc<Ledger>, number: u32, percent: u32) {
     }
 }
 
-/// Takes all it gets, a millisecond at a time.
-async fn long_polls<T: Tasks>(control: Arc<Ledger>) {
+/// Takes all it gets, so much at a time.
+async fn long_polls<T: Tasks>(control: Arc<Ledger>, poll_ns: u64) {
     control.gate().wait().await;
     while !control.is_draining() {
-        burn(LONG_POLL_NS);
+        burn(poll_ns);
         T::yield_now().await;
     }
 }

@@ -233,6 +233,7 @@ mod tests {
                 from: Waker::Outside,
                 period_ns: 0,
                 beside: Beside::Poll,
+                poll_ns: 1_000_000,
             };
             let (mut time, mut work) = (Random(1), Random(2));
             let (time, work) = (0..100_000).fold((0, 0), |sum, _| (sum.0 + time.gap_ns(&workload), sum.1 + work.work_ns()));

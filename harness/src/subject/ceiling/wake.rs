@@ -12,7 +12,7 @@ use crate::measure::cpu;
 use crate::measure::recorder::Recorder;
 use crate::measure::stamp::now_ns;
 use crate::measure::tally::Ledger;
-use crate::subject::body::latency::{LAST, LONG_POLL_NS, burn};
+use crate::subject::body::latency::{LAST, burn};
 use crate::subject::body::wakes_outside::{self, Random, Sleepers};
 use crate::subject::body::{drive, users};
 use crate::subject::not_pinned;
@@ -89,7 +89,7 @@ fn sleep_and_take(trial: &Trial, control: &Arc<Ledger>, workload: &LatencyWorklo
         // Acquire pairs with the Release of `wake`.
         match line.slots[turn].swap(0, Ordering::Acquire) {
             0 if workload.mode != LatencyMode::Fairness => thread::park(),
-            0 if workload.beside == Beside::Poll && !control.is_draining() => drop(burn(LONG_POLL_NS)),
+            0 if workload.beside == Beside::Poll && !control.is_draining() => drop(burn(workload.poll_ns)),
             0 => std::hint::spin_loop(),
             LAST => {
                 ended += 1;
