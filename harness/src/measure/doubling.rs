@@ -22,6 +22,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use zokio_report::judge::doubles;
+
 use super::cpu;
 
 /// The work once takes at least so long: far above the clock's step and the cost of the sleep, and short enough to fall between two interruptions.
@@ -30,10 +32,15 @@ const ONCE_AT_LEAST: Duration = Duration::from_millis(1);
 const ROUNDS_MAX: u64 = 1 << 32;
 /// Pairs of once and twice; the least of each is taken, since noise only adds.
 const PAIRS: u32 = 4;
+/// So many where the least of each do not yet double: on a busy host it takes longer until both met a quiet moment.
+const PAIRS_MAX: u32 = 16;
 /// No further pair begins so long after the first.
 const LIMIT: Duration = Duration::from_millis(60);
 /// After this the count of rounds is taken as it is, however short.
 const GROWTH_LIMIT: Duration = Duration::from_millis(400);
+/// The counters of a record.
+const ONCE_KEY: &str = "doubling_once_ns";
+const TWICE_KEY: &str = "doubling_twice_ns";
 /// Idle workers spin for some microseconds before they sleep.
 const SETTLE: Duration = Duration::from_micros(150);
 /// The other users are on their way to the gate when the first one begins.
@@ -49,10 +56,21 @@ pub struct Doubling {
 }
 
 impl Doubling {
+    /// Whether that is work, as the guard of a row judges it.
+    pub fn is_work(self) -> bool {
+        doubles(self.once_ns, self.twice_ns)
+    }
+
+    /// The times in the counters of a record, if it has them.
+    pub fn read(counters: &BTreeMap<String, u64>) -> Option<Self> {
+        let [once_ns, twice_ns] = [ONCE_KEY, TWICE_KEY].map(|key| counters.get(key).copied());
+        Some(Self { once_ns: once_ns?, twice_ns: twice_ns? })
+    }
+
     /// Adds `doubling_once_ns` and `doubling_twice_ns` to the counters of a record.
     pub fn write(self, counters: &mut BTreeMap<String, u64>) {
-        counters.insert("doubling_once_ns".into(), self.once_ns);
-        counters.insert("doubling_twice_ns".into(), self.twice_ns);
+        counters.insert(ONCE_KEY.into(), self.once_ns);
+        counters.insert(TWICE_KEY.into(), self.twice_ns);
     }
 }
 
@@ -126,16 +144,20 @@ impl<'a> Pieces<'a> {
             }
             State::Twice(pair) => {
                 self.twice = self.twice.min(time);
-                self.state = if pair == PAIRS || is_late { State::Ended } else { State::Once(pair + 1) };
+                let is_enough = pair == PAIRS_MAX || (pair >= PAIRS && self.found().is_work());
+                self.state = if is_enough || is_late { State::Ended } else { State::Once(pair + 1) };
             }
             State::Ended => return None,
         }
         if self.state != State::Ended {
             return Some(self.rounds);
         }
-        let doubling = Doubling { once_ns: self.once.as_nanos() as u64, twice_ns: self.twice.as_nanos() as u64 };
-        *self.result.lock().unwrap_or_else(PoisonError::into_inner) = Some(doubling);
+        *self.result.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.found());
         None
+    }
+
+    fn found(&self) -> Doubling {
+        Doubling { once_ns: self.once.as_nanos() as u64, twice_ns: self.twice.as_nanos() as u64 }
     }
 }
 
@@ -235,6 +257,28 @@ mod tests {
         // The first round met the start of others; in a pair it takes a hundredth of that.
         assert_eq!((pieces.after(long, false), pieces.after(short, false)), (Some(1), Some(2)));
         assert_eq!((pieces.state, pieces.after(short, false)), (State::Grows, Some(16)));
+    }
+
+    #[test]
+    fn pairs_that_noise_has_spoilt_are_followed_by_others_up_to_a_limit() {
+        // A quiet moment comes for twice the work in one pair only.
+        let pairs_until = |quiet: u32| {
+            let result = Mutex::new(None);
+            let mut pieces = Pieces::new(&result, true);
+            assert_eq!(pieces.after(ONCE_AT_LEAST, false), Some(1));
+            let mut pair = 0;
+            loop {
+                pair += 1;
+                assert_eq!(pieces.after(ONCE_AT_LEAST, false), Some(2));
+                let twice = ONCE_AT_LEAST * if pair == quiet { 2 } else { 5 };
+                if pieces.after(twice, false).is_none() {
+                    return (pair, result.into_inner().expect("no panic").expect("an end").is_work());
+                }
+            }
+        };
+        assert_eq!(pairs_until(2), (PAIRS, true));
+        assert_eq!(pairs_until(7), (7, true));
+        assert_eq!(pairs_until(99), (PAIRS_MAX, false));
     }
 
     #[test]

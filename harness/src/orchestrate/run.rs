@@ -12,6 +12,7 @@ use super::journal::{Journal, JournalError};
 use super::placement::{core_pair, parts};
 use super::progress::Progress;
 use super::roster::Roster;
+use crate::measure::doubling::Doubling;
 use crate::measure::workdir;
 use crate::plan::{Case, Endpoints, Plan, PlannedTrial};
 use crate::subject::spawn::interrupt::Interrupt;
@@ -19,7 +20,7 @@ use crate::subject::spawn::{Limits, failure, trial};
 
 /// A core state that changes by more than this during a trial has moved the virtual CPUs under it.
 const FLIP_RATIO: f64 = 1.5;
-/// How often a trial is run again whose core state flipped, or whose window the orchestrator saw otherwise.
+/// How often a trial is run again that the host disturbed.
 const REPEATS_MAX: u32 = 2;
 /// After so many failures in a row a subject's other trials of the case would fail as well, and only cost time.
 const FAILURES_IN_A_ROW_MAX: u32 = 3;
@@ -100,7 +101,7 @@ impl Run<'_> {
         }
         let repeated = written.iter().filter(|trial| !trial.counted).count();
         if repeated > 0 {
-            progress.note(&format!("note: the host disturbed {repeated} trials (the core state flipped, or the clocks disagreed); they were repeated and do not count"));
+            progress.note(&format!("note: the host disturbed {repeated} trials (the core state flipped, clocks disagreed, work did not double or did not end); they were repeated and do not count"));
         }
         progress.clear();
         let interrupted = self.interrupt.is_raised();
@@ -246,10 +247,16 @@ fn nanoseconds(since: Instant) -> u64 {
 }
 
 /// Whether two readings of the core state are of different states; without both there is nothing to compare.
-/// Whether the host did something to a trial that a repetition may be spared.
+/// Whether the host did something to a trial that its repetition may be spared. A subject that does this by itself does it again, and the last
+/// trial counts.
 fn is_disturbed(trial: &JournalTrial) -> bool {
     let Outcome::Record(record) = &trial.outcome else { return false };
-    clocks_disagree(record, &trial.evidence) || is_flipped(trial.evidence.core_state_before_ns, trial.evidence.core_state_after_ns)
+    let did_nothing = record.work.ok == 0 && record.work.errors.is_empty();
+    let is_no_work = Doubling::read(&record.counters).is_some_and(|doubling| !doubling.is_work());
+    did_nothing
+        || is_no_work
+        || clocks_disagree(record, &trial.evidence)
+        || is_flipped(trial.evidence.core_state_before_ns, trial.evidence.core_state_after_ns)
 }
 
 fn is_flipped(before: Option<f64>, after: Option<f64>) -> bool {

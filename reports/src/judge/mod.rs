@@ -29,7 +29,7 @@ pub mod verdict;
 #[cfg(test)]
 mod tests;
 
-pub use self::guards::{NOT_RUN, clocks_disagree};
+pub use self::guards::{NOT_RUN, clocks_disagree, doubles};
 pub use self::metrics::time_id;
 pub use self::summarize::summarize;
 pub use self::verdict::exit_code;

@@ -193,7 +193,7 @@ pub struct JournalTrial {
     pub position: u32,
     /// Half of the block (0 or 1): trials of two subjects with the same block and half are a pair.
     pub half: u32,
-    /// 0, or how often this trial was repeated because the core state flipped or the clocks disagreed.
+    /// 0, or how often this trial was repeated because the host disturbed it.
     pub attempt: u32,
     /// True for the attempt that counts.
     pub counted: bool,

@@ -18,6 +18,8 @@ pub(super) const STATE_SLACK: f64 = 0.6;
 const EMPTY_LOOP_SLACK: f64 = 0.9;
 /// How much longer twice the work takes.
 const DOUBLING: (f64, f64) = (1.6, 2.4);
+/// Work is repeated until it takes ten times as long as this; what still takes less is none, whatever the ratio of two such moments.
+const ONCE_NS_MIN: f64 = 100_000.0;
 
 /// The sum of the floor for one operation of a trial; `None` where the case names no floor, an error where a part was not measured.
 pub(super) fn per_operation_ns(row: &Row<'_>, trial: &Recorded<'_>) -> Option<Result<f64, String>> {
@@ -41,6 +43,16 @@ fn parts<'a>(row: &Row<'a>) -> Option<Vec<(&'a str, f64)>> {
     parts.iter().map(|part: &Value| Some((part.get(0)?.as_str()?, part.get(1)?.as_f64()?))).collect()
 }
 
+/// Whether twice the work took about twice as long, and long enough to tell.
+pub fn doubles(once_ns: u64, twice_ns: u64) -> bool {
+    (DOUBLING.0..=DOUBLING.1).contains(&ratio(once_ns as f64, twice_ns as f64))
+}
+
+/// Zero where the work took no time.
+fn ratio(once_ns: f64, twice_ns: f64) -> f64 {
+    if once_ns < ONCE_NS_MIN { 0.0 } else { twice_ns / once_ns }
+}
+
 /// `doubling`: twice the work took 1.6 to 2.4 times as long, in the median trial.
 ///
 /// Where a record has no such times, a case whose operations cost CPU time alone says so, and why if it can: `"no_doubling"` of the effective
@@ -50,18 +62,19 @@ pub(super) fn doubling(row: &Row<'_>) -> Option<Finding> {
         let counter = |name: &str| trial.record.counters.get(name).map(|ns| *ns as f64);
         counter("doubling_once_ns").zip(counter("doubling_twice_ns"))
     };
-    // No time at all for the work gives an infinite ratio, or none; both are no doubling.
-    let ratios: Vec<f64> = row.recorded().filter_map(|trial| times(&trial)).map(|(once, twice)| (twice / once).clamp(0.0, 1e9)).collect();
+    let ratios: Vec<f64> = row.recorded().filter_map(|trial| times(&trial)).map(|(once, twice)| ratio(once, twice)).collect();
     if ratios.is_empty() {
         parts(row)?;
         let why_not = row.case.effective.get("no_doubling").and_then(Value::as_str);
         return Some(Finding::skipped(why_not.unwrap_or("the records have no `doubling_once_ns` and `doubling_twice_ns`")));
     }
-    // A ratio that is no number stands for work that took no time.
-    let ratios: Vec<f64> = ratios.into_iter().map(|ratio| if ratio.is_nan() { 0.0 } else { ratio }).collect();
     let ratio = quantile::median(&ratios)?;
     let (least, most) = DOUBLING;
-    let detail = format!("twice the work took {ratio:.2} times as long, {least} to {most} is work");
+    let detail = if ratio > 0.0 {
+        format!("twice the work took {ratio:.2} times as long, {least} to {most} is work")
+    } else {
+        "the work took no time, however often it was done".to_owned()
+    };
     let finding = if (least..=most).contains(&ratio) { Finding::pass(detail) } else { Finding::invalid(detail) };
     Some(finding.with(ratio, if ratio < least { least } else { most }))
 }
@@ -144,6 +157,8 @@ mod tests {
             (0, 0, Invalid),
             (0, 9, Invalid),
             (5, 13, Invalid),
+            (40, 80, Invalid),
+            (99_999, 200_000, Invalid),
         ];
         for (once, twice, expected) in cases {
             let mut journal = Journal::sleeps();

@@ -27,6 +27,7 @@ mod open_tests;
 mod tests;
 
 use self::finding::Finding;
+pub use self::floor::doubles;
 pub use self::kernel::clocks_disagree;
 use super::row::Row;
 use crate::schema::validity::{Check, CheckState, Validity, ValidityState};
