@@ -235,6 +235,12 @@ impl Workload {
         }
     }
 
+    /// Whether the first user shows before the trial that twice the work takes twice as long: what computes does, unless it says why not.
+    pub fn has_doubling(&self) -> bool {
+        let computes = self.operations_per_round().is_some() || matches!(self, Self::Custom(_));
+        computes && self.no_doubling().is_none()
+    }
+
     /// As it is shown in a result: where its files are is nobody's business.
     pub fn without_dir(&self) -> Self {
         let mut shown = self.clone();
