@@ -10,7 +10,8 @@ use crate::op::{Mode, Nop, Send, SharedSocket};
 /// How the bytes of a file get to a socket.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum SendFileVia {
-    /// Through a pipe, by splice: nothing is copied. On a ring both steps are its own; under polling a thread that may block fills the pipe.
+    /// Through a pipe, by splice: nothing is copied. What is in memory enters the pipe at once; what comes from the disk is moved by the ring, and under
+    /// polling by a thread that may block.
     Splice,
     /// By sendfile: nothing is copied. Done at once as far as the socket has room and the file is in memory, else by a thread that may
     /// block; waiting for room is the driver's.
