@@ -75,7 +75,7 @@ impl Pipe {
         }
         self.is_lost = true;
         let filled = loop {
-            let fill = FillPipe { file: file.shared().clone(), offset, pipe: self.pipe.clone(), length };
+            let fill = FillPipe { file: file.shared().clone(), offset, pipe: self.pipe.clone(), length, at_once: true };
             match FileFuture::unchecked(fill).await {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 filled => break filled,

@@ -10,8 +10,7 @@ use crate::op::{Mode, Nop, Send, SharedSocket};
 /// How the bytes of a file get to a socket.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum SendFileVia {
-    /// Through a pipe, by splice: nothing is copied. What is in memory enters the pipe at once; what comes from the disk is moved by the ring, and under
-    /// polling by a thread that may block.
+    /// Through a pipe, by splice: nothing is copied. On a ring both steps are its own; under polling a thread that may block fills the pipe.
     Splice,
     /// By sendfile: nothing is copied. Done at once as far as the socket has room and the file is in memory, else by a thread that may
     /// block; waiting for room is the driver's.
@@ -53,7 +52,7 @@ async fn by_splice(socket: &SharedSocket, file: &File, offset: u64, length: u64)
     let mut sent = 0;
     while sent < length {
         let wanted = (length - sent).min(pipe.capacity().into()) as u32;
-        let fill = FillPipe { file: file.shared().clone(), offset: offset + sent, pipe: pipe.clone(), length: wanted };
+        let fill = FillPipe { file: file.shared().clone(), offset: offset + sent, pipe: pipe.clone(), length: wanted, at_once: false };
         let filled = FileFuture::unchecked(fill).await;
         if is_interrupted(&filled) {
             continue;

@@ -62,6 +62,8 @@ pub(crate) struct FillPipe {
     pub(crate) offset: u64,
     pub(crate) pipe: Pipe,
     pub(crate) length: u32,
+    /// What is in memory is moved at once. A transfer that waits for its receiver anyway gains nothing by it.
+    pub(crate) at_once: bool,
 }
 
 impl FillPipe {
@@ -92,7 +94,8 @@ impl Operation for FillPipe {
     }
 
     fn attempt(&mut self) -> io::Result<u32> {
-        if is_cached(&self.file, self.offset, self.length) { self.splice() } else { Err(io::ErrorKind::WouldBlock.into()) }
+        let is_there = self.at_once && is_cached(&self.file, self.offset, self.length);
+        if is_there { self.splice() } else { Err(io::ErrorKind::WouldBlock.into()) }
     }
 
     fn complete(self, result: io::Result<u32>) -> Self::Output {
