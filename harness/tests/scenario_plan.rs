@@ -73,6 +73,35 @@ fn the_suites_shipped_stay_within_their_time() {
 }
 
 #[test]
+fn the_proof_that_work_doubles_is_in_the_estimate() {
+    let time = |workload: &str, trials: u32| {
+        let text = format!(
+            "schema = 1\n[suite]\nname = \"s\"\nquestion = \"Which?\"\n[[scenario]]\nid = \"a\"\nsubjects = [\"zokio\"]\n\
+             [scenario.warmup]\ntime = \"50ms\"\n[scenario.measure]\ntime = \"100ms\"\n{workload}\n"
+        );
+        let suite = parse(Source::new("t", &text), "t", &[]).expect("good");
+        estimate(&suite, 2, &PlanOptions { trials: Some(trials), ..PlanOptions::default() })
+    };
+    let trial = |workload: &str| time(workload, 11) - time(workload, 10);
+    let plain = trial("[scenario.sleep]\nduration = \"1ms\"");
+    let skew =
+        |items: u32| format!("[scenario.stealing]\nmode = \"skew\"\nitems = {items}\nturns = 1000\n[scenario.load.closed]\nusers = 1");
+    let cases = [
+        // (workload, milliseconds more than a trial without rounds of its own)
+        ("[scenario.latency]\nmode = \"wake\"".to_owned(), 0),
+        ("[scenario.pool]\nhold = \"none\"".to_owned(), 20),
+        ("[scenario.custom]".to_owned(), 20),
+        // Rounds of 0.1, 3 and 10 ms.
+        (skew(100), 20),
+        (skew(3_000), 36),
+        (skew(10_000), 90),
+    ];
+    for (workload, more_ms) in cases {
+        assert_eq!(trial(&workload), plain + Duration::from_millis(more_ms), "{workload}");
+    }
+}
+
+#[test]
 fn the_targets_built_in_name_their_source_and_no_host() {
     let figures: Vec<(&str, f64)> = targets::all()
         .iter()

@@ -30,7 +30,7 @@ const SUBJECTS: [(&str, RunWith); 5] = [
     ("tokio-ct", TokioCt::run_with),
     ("ceiling", ceiling::run::run),
 ];
-const MODES: [IoMode; 3] = [IoMode::Read, IoMode::Vectored, IoMode::Batch];
+const MODES: [IoMode; 4] = [IoMode::Read, IoMode::Vectored, IoMode::Splice, IoMode::Batch];
 const STATES: [CacheState; 3] = [CacheState::Warm, CacheState::Cold, CacheState::Direct];
 const WIDTH: u32 = 4;
 
@@ -94,7 +94,9 @@ fn every_mode_reads_the_right_bytes_in_every_state() {
     let files_before = open_files();
     for (name, run_with) in SUBJECTS {
         for mode in MODES {
-            for (state, users) in STATES.into_iter().flat_map(|state| [(state, 1), (state, 5)]) {
+            // Pages are spliced from the cache alone.
+            let states = if mode == IoMode::Splice { &STATES[..1] } else { &STATES };
+            for (state, users) in states.iter().copied().flat_map(|state| [(state, 1), (state, 5)]) {
                 let name = format!("{name} {mode:?} {state:?} {users}");
                 let trial = trial(name.split(' ').next().expect("a name"), folder.path(), mode, state, users);
                 let record = run(run_with, &trial).unwrap_or_else(|failure| panic!("{name}: {failure:?}"));
@@ -189,23 +191,31 @@ fn the_ceiling_names_its_loop_and_has_one_without_a_ring() {
     let folder = tempfile::tempdir().expect("a folder");
     let cpus = u32::try_from(zokio_bench::measure::cpu::thread_cpus().len()).expect("few");
     let has_ring = ceiling::ring::refusal().is_none();
-    let cases = [(IoMode::Read, cpus, "pread"), (IoMode::Read, cpus + 1, "ring-fixed"), (IoMode::Batch, 1, "ring-fixed")];
-    for (mode, users, variant) in cases {
+    let cases = [
+        (IoMode::Read, cpus, "pread", 1),
+        (IoMode::Read, cpus + 1, "ring-fixed", 1),
+        (IoMode::Batch, 1, "ring-fixed", 1),
+        (IoMode::Splice, cpus + 1, "splice-read", 2),
+    ];
+    for (mode, users, variant, calls_each) in cases {
         let trial = trial("ceiling", folder.path(), mode, CacheState::Warm, users);
         if has_ring {
             let record = run(ceiling::run::run, &trial).expect("a record");
             assert_eq!(record.config["variant"], variant, "{mode:?} {users}");
             // One call for each read, or for all that have ended meanwhile: a file system in memory ends them one by one, in kernel threads.
             let (calls, reads) = (record.counters["syscalls_measured"], record.work.ok);
-            let is_one_by_one = variant == "pread" || FileSystem::of(folder.path()).expect("it exists").is_memory();
-            assert!(if is_one_by_one { calls <= reads + 64 } else { calls < reads }, "{calls} calls for {reads} reads");
-            assert!(variant != "pread" || calls + 64 > reads, "{calls} calls for {reads} reads");
+            let is_bare = variant != "ring-fixed";
+            let is_one_by_one = is_bare || FileSystem::of(folder.path()).expect("it exists").is_memory();
+            let expected = calls_each * reads;
+            assert!(if is_one_by_one { calls <= expected + 64 } else { calls < reads }, "{calls} calls for {reads} reads");
+            assert!(!is_bare || calls + 64 > expected, "{calls} calls for {reads} reads");
         }
         let control = Arc::new(Ledger::default());
         let refused = ceiling::run::run_unless(Some("io_uring: EPERM".into()), &trial, &Session::detached(), &control);
         let record = refused.expect("plain calls do");
         check("without a ring", &record, users, 4096);
-        assert_eq!((record.config["variant"].as_str(), record.driver.as_str()), (Some("pread"), "none"));
-        assert_eq!(record.driver_reason.is_some(), variant != "pread", "a ring was wanted");
+        let bare = if mode == IoMode::Splice { "splice-read" } else { "pread" };
+        assert_eq!((record.config["variant"].as_str(), record.driver.as_str()), (Some(bare), "none"));
+        assert_eq!(record.driver_reason.is_some(), variant == "ring-fixed", "a ring was wanted");
     }
 }

@@ -4,11 +4,13 @@
 mod support;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use support::{RunWith, alone, check_rounds, trial_of};
+use zokio_bench::measure::cpu::process_cpu_ns;
 use zokio_bench::measure::tally::Ledger;
 use zokio_bench::subject::ceiling;
-use zokio_bench::subject::pools::lender::Lender;
+use zokio_bench::subject::pools::lender::{Lender, Queue};
 use zokio_bench::subject::pools::object::Object;
 use zokio_bench::subject::pools::{self, ArrayQueue};
 use zokio_bench::subject::protocol::Trial;
@@ -62,6 +64,7 @@ fn an_empty_pool_makes_more_or_keeps_its_users_waiting() {
         // A user that the end of the trial found waiting has an unfinished round.
         assert!(record.work.ok > 0 && record.work.errors.is_empty(), "{name}: {:?}", record.work);
         assert_eq!(record.counters["created_ever"], 0, "{name}");
+        assert!(record.counters["doubling_twice_ns"] > record.counters["doubling_once_ns"], "{name}: {:?}", record.counters);
     }
 }
 
@@ -126,6 +129,51 @@ fn an_object_lent_twice_is_a_mismatch() {
         let record = run_faulty(&workload(1, Hold::Work, 1, Empty::Wait), 2, 1);
         assert!(record.work.errors.get("mismatch").is_some_and(|&count| count > 0), "{:?}", record.work);
     }
+}
+
+/// A pool whose time does not follow from the work: milliseconds of CPU time for the first object after a rest, nothing for the others.
+struct Constant {
+    queue: Queue,
+    last: Instant,
+}
+
+impl Lender for Constant {
+    type Held = Box<Object>;
+
+    fn acquire(&mut self) -> Option<Box<Object>> {
+        let has_rested = self.last.elapsed() > Duration::from_micros(100);
+        let used_ns = || process_cpu_ns().expect("Linux tells");
+        let until = used_ns() + 3_000_000;
+        while has_rested && used_ns() < until {
+            std::hint::spin_loop();
+        }
+        let object = Lender::acquire(&mut &self.queue);
+        self.last = Instant::now();
+        object
+    }
+
+    fn create(&mut self) -> Option<Box<Object>> {
+        None
+    }
+
+    fn release(&mut self, object: Box<Object>) {
+        Lender::release(&mut &self.queue, object);
+    }
+}
+
+#[test]
+fn a_pool_whose_time_does_not_follow_from_the_work_is_told_apart() {
+    let _alone = alone();
+    let workload = PoolWorkload { operations_per_round: 1, ..workload(1, Hold::None, 1, Empty::Wait) };
+    let trial = trial_of("constant", Workload::Pool(workload.clone()), 1);
+    // An interruption looks like a rest; a spell of them may cover all pairs of an attempt.
+    let is_told_apart = |_| {
+        let lender = || Constant { queue: Queue::new(1), last: Instant::now() };
+        let ledger = Arc::new(Ledger::default());
+        let record = pools::run(&trial, &Session::detached(), &ledger, "constant", &workload, lender).expect("a record");
+        record.counters["doubling_twice_ns"] * 10 < record.counters["doubling_once_ns"] * 16
+    };
+    assert!((0..5).any(is_told_apart), "constant time passed for work");
 }
 
 #[test]

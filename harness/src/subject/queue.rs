@@ -4,9 +4,13 @@
 //!  owner: push every item of the round ──▶ say so ──▶ (take some itself) ──▶ wait for all to be told ──▶ check ──▶ next round
 //!  thief: take, mark in its own bitmap … queue empty and all pushed ──▶ tell the round's ledger
 //! ```
+//! Before the trial the owner pushes and steals alone, on a queue of its own, to show that twice the work takes twice as long; thieves sleep
+//! meanwhile.
+//!
 //! Takers mark in bitmaps of their own, so that the witness adds no shared write to a steal; the union is checked once a round. An item
 //! that is lost, given out twice, or never existed is an error of class `mismatch`.
 
+use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -134,9 +138,28 @@ pub fn run<Q: OwnerEnd>(
     Ok(drive::assemble(control, &phases, trial, report))
 }
 
+/// Rounds of one thread at both ends: what it pushed it steals; with `push-pop` it pops every second item.
+fn double<Q: OwnerEnd>(workload: &StealingWorkload, pieces: impl Iterator<Item = u64>) {
+    let (mut queue, thief) = Q::new(workload.items);
+    let mut taken = Taken::new(workload.items);
+    for rounds in pieces {
+        for _ in 0..rounds {
+            (0..workload.items).for_each(|item| queue.push(item));
+            for turn in 0..workload.items {
+                let pops = workload.owner == Owner::PushPop && turn % 2 == 1;
+                let item = if pops { queue.pop() } else { thief.steal() };
+                item.into_iter().for_each(|item| taken.mark(item));
+            }
+            black_box(taken.is_each_once(workload.items));
+            taken.clear();
+        }
+    }
+}
+
 fn own<Q: OwnerEnd>(control: &Arc<Ledger>, round: &Round, workload: &StealingWorkload, queue: &mut Q) {
     let mut recorder = Recorder::new(control);
     let mut popped = Taken::new(workload.items);
+    double::<Q>(workload, control.doubling(0));
     control.user_ready();
     control.gate().wait_thread();
     let mut number = 0;
@@ -197,6 +220,8 @@ fn steal<T: ThiefEnd>(control: &Arc<Ledger>, round: &Round, items: u32, queue: &
     let recorder = Recorder::new(control);
     let mut own = Taken::new(items);
     let (mut told_round, mut looks) = (0, 0u32);
+    // A thief that spins would take CPU time from the owner's proof.
+    control.gate().wait_thread();
     // Relaxed: a word to stop, nothing is published by it.
     while !round.is_over.load(Ordering::Relaxed) {
         // Before the look into the queue: an empty queue after this round's last push has none of its items left.
@@ -225,4 +250,67 @@ fn steal<T: ThiefEnd>(control: &Arc<Ledger>, round: &Round, items: u32, queue: &
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::stealing::StealingMode;
+
+    thread_local! {
+        /// Pushes, pops and steals of this thread.
+        static CALLS: std::cell::Cell<[u64; 3]> = const { std::cell::Cell::new([0; 3]) };
+    }
+
+    fn count(call: usize) {
+        let mut calls = CALLS.get();
+        calls[call] += 1;
+        CALLS.set(calls);
+    }
+
+    /// A queue that counts its calls.
+    #[derive(Clone, Default)]
+    struct Watched(Arc<Mutex<std::collections::VecDeque<u32>>>);
+
+    impl OwnerEnd for Watched {
+        type Thief = Self;
+
+        fn new(_items: u32) -> (Self, Self) {
+            let both = Self::default();
+            (both.clone(), both)
+        }
+
+        fn push(&mut self, item: u32) {
+            count(0);
+            lock(&self.0).push_back(item);
+        }
+
+        fn pop(&mut self) -> Option<u32> {
+            count(1);
+            lock(&self.0).pop_back()
+        }
+    }
+
+    impl ThiefEnd for Watched {
+        fn steal(&self) -> Option<u32> {
+            count(2);
+            lock(&self.0).pop_front()
+        }
+    }
+
+    #[test]
+    fn twice_the_rounds_of_the_proof_are_twice_the_steals() {
+        let cases = [
+            // (owner, rounds of each piece, pushes, pops, steals)
+            (Owner::Push, &[1][..], [10, 0, 10]),
+            (Owner::Push, &[1, 2], [30, 0, 30]),
+            (Owner::PushPop, &[2, 4], [60, 30, 30]),
+        ];
+        for (owner, pieces, expected) in cases {
+            let workload = StealingWorkload { mode: StealingMode::Queue, items: 10, thieves: 1, owner, turns: 0 };
+            CALLS.set([0; 3]);
+            double::<Watched>(&workload, pieces.iter().copied());
+            assert_eq!(CALLS.get(), expected, "{owner:?} {pieces:?}");
+        }
+    }
 }

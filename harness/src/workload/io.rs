@@ -5,6 +5,7 @@
 //! | `nop` | a NOP through the ring and back | none |
 //! | `read` | a block read at an offset | `block` |
 //! | `vectored` | a read of `width` blocks in a row into as many buffers | `block` × `width` |
+//! | `splice` | a block moved from the file into a pipe without a copy (splice), then read out of the pipe | `block` |
 //! | `batch` | one of `width` blocks that were begun together and awaited together | `block` |
 
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,8 @@ pub enum IoMode {
     Read,
     /// Blocks in a row, by one call.
     Vectored,
+    /// One block, by way of a pipe.
+    Splice,
     /// Blocks anywhere, begun together.
     Batch,
 }
@@ -45,7 +48,7 @@ impl IoWorkload {
     pub fn bytes_per_operation(&self) -> Option<u64> {
         match self.mode {
             IoMode::Nop => None,
-            IoMode::Read | IoMode::Batch => Some(self.block_bytes),
+            IoMode::Read | IoMode::Splice | IoMode::Batch => Some(self.block_bytes),
             IoMode::Vectored => Some(self.block_bytes * u64::from(self.width)),
         }
     }
@@ -59,6 +62,10 @@ impl IoWorkload {
     pub fn witness(&self) -> &'static str {
         match self.mode {
             IoMode::Nop => "each NOP is awaited until its own completion has come back from the ring without an error",
+            IoMode::Splice => {
+                "every block is spliced into an empty pipe and read out of it again, whole; each of its sectors holds the word that belongs at \
+                 that place of that trial's file; every 64th block of a user is compared byte by byte"
+            }
             _ => {
                 "every read is whole and each of its sectors holds the word that belongs at that place of that trial's file; every 64th read \
                  of a user is compared byte by byte; the kernel's account of what the device read fits the state of the page cache"

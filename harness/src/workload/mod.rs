@@ -221,18 +221,15 @@ impl Workload {
     /// Why nobody looks whether twice the work takes twice as long; `None`: the first user does, or a guard needs no such look.
     pub fn no_doubling(&self) -> Option<&'static str> {
         match self {
-            Self::Memory(memory) if memory.lifetime == memory::Lifetime::Remote => {
-                Some("its blocks are freed by another user: alone, a user does other work than in the trial")
-            }
-            Self::Pool(pool) if pool.empty == pool::Empty::Wait => {
-                Some("its users wait for each other's objects: alone, a user does other work than in the trial")
-            }
-            Self::Stealing(stealing) if stealing.mode == stealing::StealingMode::Queue => {
-                Some("its thieves spin while there is nothing to take: their time follows from the clock, not from the work")
-            }
             Self::Latency(_) => Some("its times are waits, whose length does not follow from work"),
             _ => None,
         }
+    }
+
+    /// Whether the first user shows before the trial that twice the work takes twice as long: what computes does, unless it says why not.
+    pub fn has_doubling(&self) -> bool {
+        let computes = self.operations_per_round().is_some() || matches!(self, Self::Custom(_));
+        computes && self.no_doubling().is_none()
     }
 
     /// As it is shown in a result: where its files are is nobody's business.

@@ -1,7 +1,9 @@
 //! What is neither a file nor a socket alone, on Linux: ways from one to the other, and the driver itself.
 
+mod pipe;
 mod send_file;
 
+pub use pipe::Pipe;
 pub use send_file::SendFileVia;
 pub(crate) use send_file::send;
 

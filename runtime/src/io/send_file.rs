@@ -52,7 +52,7 @@ async fn by_splice(socket: &SharedSocket, file: &File, offset: u64, length: u64)
     let mut sent = 0;
     while sent < length {
         let wanted = (length - sent).min(pipe.capacity().into()) as u32;
-        let fill = FillPipe { file: file.shared().clone(), offset: offset + sent, pipe: pipe.clone(), length: wanted };
+        let fill = FillPipe { file: file.shared().clone(), offset: offset + sent, pipe: pipe.clone(), length: wanted, at_once: false };
         let filled = FileFuture::unchecked(fill).await;
         if is_interrupted(&filled) {
             continue;

@@ -9,7 +9,7 @@ use io_uring::opcode;
 use io_uring::types::Fd;
 
 use super::file::{FileOperation, SharedFile};
-use super::{Interest, Operation, SharedSocket, counted, uninterrupted};
+use super::{Interest, Operation, SharedSocket, TRANSFER_BYTES_MAX, counted, uninterrupted};
 
 /// A pipe that a transfer keeps its bytes in; whole pages, which are not copied.
 #[derive(Debug, Clone)]
@@ -46,6 +46,13 @@ impl Pipe {
     pub(crate) fn capacity(&self) -> u32 {
         self.capacity
     }
+
+    /// Reads what is in it; waits where there is nothing.
+    pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<u32> {
+        let length = buffer.len().min(TRANSFER_BYTES_MAX);
+        // SAFETY: as many writable bytes, which outlive the call.
+        uninterrupted(|| counted(unsafe { libc::read(self.read.as_raw_fd(), buffer.as_mut_ptr().cast(), length) }))
+    }
 }
 
 /// Moves bytes of a file into an empty pipe; waits for the disk, never for room.
@@ -55,12 +62,27 @@ pub(crate) struct FillPipe {
     pub(crate) offset: u64,
     pub(crate) pipe: Pipe,
     pub(crate) length: u32,
+    /// What is in memory is moved at once. A transfer that waits for its receiver anyway gains nothing by it.
+    pub(crate) at_once: bool,
+}
+
+impl FillPipe {
+    fn splice(&self) -> io::Result<u32> {
+        let (from, to) = (self.file.fd(), self.pipe.write.as_raw_fd());
+        uninterrupted(|| {
+            let mut offset = self.offset as libc::off64_t;
+            // SAFETY: the offset outlives the call; a pipe has none.
+            counted(unsafe { libc::splice(from, &raw mut offset, to, std::ptr::null_mut(), self.length as usize, libc::SPLICE_F_NONBLOCK) })
+        })
+    }
 }
 
 impl Operation for FillPipe {
     type Output = io::Result<u32>;
 
     const INTEREST: Interest = Interest::Writable;
+    /// A ring gives every splice to a thread of the kernel's: 64 KiB from memory into a pipe and out of it took 30 to 40 µs instead of 17.
+    const ATTEMPT_ON_RING: bool = true;
 
     fn socket(&self) -> Option<&SharedSocket> {
         None
@@ -72,7 +94,8 @@ impl Operation for FillPipe {
     }
 
     fn attempt(&mut self) -> io::Result<u32> {
-        Err(io::ErrorKind::WouldBlock.into())
+        let is_there = self.at_once && is_cached(&self.file, self.offset, self.length);
+        if is_there { self.splice() } else { Err(io::ErrorKind::WouldBlock.into()) }
     }
 
     fn complete(self, result: io::Result<u32>) -> Self::Output {
@@ -86,12 +109,7 @@ impl FileOperation for FillPipe {
     }
 
     fn block(self) -> Self::Output {
-        let (from, to) = (self.file.fd(), self.pipe.write.as_raw_fd());
-        uninterrupted(|| {
-            let mut offset = self.offset as libc::off64_t;
-            // SAFETY: the offset outlives the call; a pipe has none.
-            counted(unsafe { libc::splice(from, &raw mut offset, to, std::ptr::null_mut(), self.length as usize, libc::SPLICE_F_NONBLOCK) })
-        })
+        self.splice()
     }
 }
 

@@ -21,7 +21,7 @@ const WIDTH_MAX: u64 = 1024;
 
 /// The keys of the table.
 pub(crate) const KEYS: &[Field] = &[
-    Field::required("mode", Shape::OneOf(&["nop", "read", "vectored", "batch"]), "What an operation is."),
+    Field::required("mode", Shape::OneOf(&["nop", "read", "vectored", "splice", "batch"]), "What an operation is."),
     // `nop` has no file; `build` demands it of the others.
     Field { required: false, ..CACHE },
     DIR,
@@ -30,19 +30,18 @@ pub(crate) const KEYS: &[Field] = &[
     Field::optional("width", Shape::Integer(1, WIDTH_MAX), "vectored: blocks of a read; batch: reads begun together; 8 when left out."),
 ];
 
+/// The modes that have a file.
+const READERS: &[IoMode] = &[IoMode::Read, IoMode::Vectored, IoMode::Splice, IoMode::Batch];
+
 /// The modes that a key belongs to.
-const OWNERS: &[(&str, &[IoMode])] = &[
-    ("cache", &[IoMode::Read, IoMode::Vectored, IoMode::Batch]),
-    ("dir", &[IoMode::Read, IoMode::Vectored, IoMode::Batch]),
-    ("size", &[IoMode::Read, IoMode::Vectored, IoMode::Batch]),
-    ("block", &[IoMode::Read, IoMode::Vectored, IoMode::Batch]),
-    ("width", &[IoMode::Vectored, IoMode::Batch]),
-];
+const OWNERS: &[(&str, &[IoMode])] =
+    &[("cache", READERS), ("dir", READERS), ("size", READERS), ("block", READERS), ("width", &[IoMode::Vectored, IoMode::Batch])];
 
 pub(super) fn build(scenario: &Table, findings: &mut Findings) -> (Workload, Load) {
     let (mode, name) = match word(scenario, "io.mode") {
         Some("nop") => (IoMode::Nop, "nop"),
         Some("vectored") => (IoMode::Vectored, "vectored"),
+        Some("splice") => (IoMode::Splice, "splice"),
         Some("batch") => (IoMode::Batch, "batch"),
         _ => (IoMode::Read, "read"),
     };
@@ -55,6 +54,10 @@ pub(super) fn build(scenario: &Table, findings: &mut Findings) -> (Workload, Loa
     if let (true, None, Some(node)) = (mode != IoMode::Nop, scenario.at("io.cache"), mode_node) {
         let help = format!("`cache`: {}. {}", CACHE.shape.wanted(), CACHE.doc);
         findings.push(Diagnostic::new(&node.span, "`io` lacks `cache`").label("reads a file").help(help));
+    }
+    if let (IoMode::Splice, Some("cold" | "direct"), Some(node)) = (mode, word(scenario, "io.cache"), scenario.at("io.cache")) {
+        let help = "write cache = \"warm\"; `read` and `batch` measure the device";
+        findings.push(Diagnostic::new(&node.span, "`splice` moves pages of the page cache").label("they are not there").help(help));
     }
     let workload = IoWorkload {
         mode,

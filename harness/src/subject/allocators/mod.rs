@@ -136,7 +136,7 @@ pub fn run<S: Source>(
             control,
             users,
             |number| User::new(&shared, number, source()),
-            |user, pieces| user.double(pieces),
+            |user, pieces| user.double(pieces, &source),
             |user, recorder| user.round(control, recorder),
             |user, recorder| user.end(control, recorder),
         );

@@ -13,7 +13,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::block::Block;
 use super::source::Source;
 use crate::load::closed::Control;
-use crate::measure::doubling::Pieces;
 use crate::measure::recorder::{ErrorClass, Recorder};
 use crate::workload::memory::{Lifetime, MemoryWorkload};
 use crate::workload::tcp::payload::{Sizes, mix};
@@ -112,17 +111,37 @@ impl<'a, S: Source> User<'a, S> {
         }
     }
 
-    /// The rounds that show whether twice the work takes twice as long; nothing is written down. None where another user frees the blocks.
-    pub fn double(&mut self, pieces: Pieces<'_>) {
+    /// The rounds that show whether twice the work takes twice as long; nothing is written down. `neighbour` is the access of whoever frees
+    /// what this user takes, used on the same thread.
+    pub fn double(&mut self, pieces: impl Iterator<Item = u64>, neighbour: impl FnOnce() -> S) {
         let round = match self.shared.workload.lifetime {
             Lifetime::Pair => Self::pairs,
             Lifetime::Batch => Self::batches,
-            Lifetime::Remote => return,
+            Lifetime::Remote => {
+                let mut neighbour = neighbour();
+                return pieces.for_each(|rounds| (0..rounds).for_each(|_| self.exchange(&mut neighbour)));
+            }
         };
         for rounds in pieces {
             for _ in 0..rounds {
                 black_box(round(self));
             }
+        }
+    }
+
+    /// A batch each way between two accesses, as two users hand them over: what one took, the other frees.
+    fn exchange(&mut self, neighbour: &mut S) {
+        for _ in 0..2 {
+            for at in 0..self.sizes.len() {
+                let block = self.take(at);
+                self.batch.push(block);
+            }
+            std::mem::swap(&mut self.source, neighbour);
+            for at in 0..self.batch.len() {
+                let block = self.batch[at].take();
+                black_box(self.give(block));
+            }
+            self.batch.clear();
         }
     }
 
@@ -262,5 +281,52 @@ fn write_down(recorder: &mut Recorder, good: u64, wrong: u64) {
     }
     for _ in 0..wrong {
         recorder.failure(ErrorClass::Mismatch, None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::super::source::{Library, Process};
+    use super::*;
+    use crate::workload::tcp::SizeDistribution;
+
+    /// Which of two accesses took a block, and which freed one.
+    struct Watched<'a> {
+        name: char,
+        told: &'a RefCell<String>,
+    }
+
+    impl Source for Watched<'_> {
+        fn take(&mut self, size: usize, tag: u64) -> Option<Block> {
+            self.told.borrow_mut().push(self.name);
+            Library(Process).take(size, tag)
+        }
+
+        fn give(&mut self, block: Block) {
+            self.told.borrow_mut().push(self.name.to_ascii_uppercase());
+            Library(Process).give(block);
+        }
+    }
+
+    fn told(lifetime: Lifetime, pieces: &[u64]) -> (String, u64, u64) {
+        let told = RefCell::default();
+        let workload = MemoryWorkload { size: SizeDistribution::Fixed(64), lifetime, live: 2, operations_per_round: 2 };
+        let shared = Shared::new(&workload, 2, 1);
+        let mut user = User::new(&shared, 0, Watched { name: 'a', told: &told });
+        user.double(pieces.iter().copied(), || Watched { name: 'b', told: &told });
+        let balance = (user.taken, user.given);
+        drop(user);
+        (told.into_inner(), balance.0, balance.1)
+    }
+
+    #[test]
+    fn twice_the_rounds_are_twice_the_blocks_and_remote_ones_are_freed_by_the_other_access() {
+        // Lower case takes, upper case frees.
+        assert_eq!(told(Lifetime::Remote, &[1]), ("aaBBbbAA".into(), 4, 4));
+        assert_eq!(told(Lifetime::Remote, &[1, 2]), ("aaBBbbAA".repeat(3), 12, 12));
+        assert_eq!(told(Lifetime::Pair, &[1, 2]), ("aAaA".repeat(3), 6, 6));
+        assert_eq!(told(Lifetime::Batch, &[2, 4]), ("aaAA".repeat(6), 12, 12));
     }
 }

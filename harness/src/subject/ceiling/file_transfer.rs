@@ -35,7 +35,7 @@ use crate::subject::worker_cpus;
 use crate::workload::file::{REQUEST_BYTES, Share, Via};
 
 /// What a pipe may hold without privileges; the same that the runtimes ask for.
-const PIPE_BYTES: usize = 1 << 20;
+pub(super) const PIPE_BYTES: usize = 1 << 20;
 /// Bytes that each user hashes before the window, at least one file.
 const HASHED_BYTES: u64 = 4 << 20;
 

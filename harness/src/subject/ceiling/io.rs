@@ -3,19 +3,23 @@
 use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::ops::Range;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 use zokio::buf::AlignedBuf;
 use zokio_report::schema::journal::Failure;
 use zokio_report::schema::record::TrialRecord;
 
+use super::file_transfer::PIPE_BYTES;
 use super::io_ring;
 use crate::measure::page_cache;
 use crate::measure::recorder::Recorder;
 use crate::measure::stamp::now_ns;
 use crate::measure::tally::Ledger;
 use crate::subject::body::drive::unsupported;
+use crate::subject::body::endpoint::setup_failure;
 use crate::subject::body::io::counted;
 use crate::subject::body::io::reader::{Outcome, ReadSite, Reader, record};
 use crate::subject::body::stack::FleetReport;
@@ -49,7 +53,11 @@ pub(super) fn run(
     // A lone read is a call that waits for it; what is outstanding together goes to a ring together.
     let is_alone = users::count(trial) as usize <= worker_cpus(trial).len() && workload.operations_per_user() == 1;
     let site = ReadSite::prepare(trial, workload, control)?;
-    let record = if is_alone || refusal.is_some() {
+    let record = if workload.mode == IoMode::Splice {
+        // A ring gives every splice to a thread of the kernel's: measured at twice the time of the two calls.
+        let report = threads::report("splice-read", trial);
+        counted(control, trial, || threads::run(trial, session, control, "ceiling", report, |users| run_calls(&site, users)))
+    } else if is_alone || refusal.is_some() {
         let report = FleetReport { driver_reason: refusal.filter(|_| !is_alone), ..threads::report("pread", trial) };
         counted(control, trial, || threads::run(trial, session, control, "ceiling", report, |users| run_calls(&site, users)))
     } else {
@@ -72,6 +80,7 @@ fn run_calls(site: &ReadSite, users: Range<u32>) -> Result<(), Failure> {
     let block = || AlignedBuf::zeroed(site.workload.block_bytes as usize, BLOCK_BYTES as usize);
     let mut thread = Thread {
         site,
+        pipe: if site.workload.mode == IoMode::Splice { Some(pipe().map_err(|error| failure(&error))?) } else { None },
         file,
         buffers: (0..width).map(|_| block()).collect(),
         outcomes: Vec::with_capacity(width),
@@ -90,8 +99,23 @@ fn run_calls(site: &ReadSite, users: Range<u32>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Read end and write end.
+type Pipe = (OwnedFd, OwnedFd);
+
+fn pipe() -> io::Result<Pipe> {
+    let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
+    // A refusal leaves the default of 64 KiB.
+    let _ = fcntl_setpipe_size(&write, PIPE_BYTES);
+    Ok((read, write))
+}
+
+fn failure(error: &io::Error) -> Failure {
+    setup_failure("pipe", "cannot make a pipe", error)
+}
+
 struct Thread<'a> {
     site: &'a ReadSite,
+    pipe: Option<Pipe>,
     file: File,
     buffers: Vec<AlignedBuf>,
     outcomes: Vec<Outcome>,
@@ -102,21 +126,45 @@ impl Thread<'_> {
     /// A read, or the reads of a batch.
     #[inline]
     fn operation(&mut self, reader: &mut Reader<'_>, started: &mut u64) {
-        if self.site.workload.mode == IoMode::Vectored {
-            self.vectored(reader);
-        } else {
-            for buffer in &mut self.buffers {
-                let offset = reader.next(&self.file);
-                let result = self.file.read_at(buffer, offset);
-                self.outcomes.push(reader.check(result, buffer, offset));
+        match self.site.workload.mode {
+            IoMode::Vectored => self.vectored(reader),
+            IoMode::Splice => self.spliced(reader),
+            _ => {
+                for buffer in &mut self.buffers {
+                    let offset = reader.next(&self.file);
+                    let result = self.file.read_at(buffer, offset);
+                    self.outcomes.push(reader.check(result, buffer, offset));
+                }
+                self.recorder.syscalls(self.buffers.len() as u64);
             }
-            self.recorder.syscalls(self.buffers.len() as u64);
         }
         let (end, bytes) = (now_ns(), self.site.workload.bytes_per_operation().unwrap_or(0));
         for outcome in self.outcomes.drain(..) {
             record(&mut self.recorder, outcome, end - *started, bytes);
         }
         *started = end;
+    }
+
+    fn spliced(&mut self, reader: &mut Reader<'_>) {
+        let (Some((read, write)), buffer) = (&self.pipe, &mut self.buffers[0]) else { return };
+        let offset = reader.next(&self.file);
+        let (mut total, mut place) = (0, offset);
+        let mut part = |buffer: &mut [u8]| match splice(&self.file, Some(&mut place), write, None, buffer.len(), SpliceFlags::empty())? {
+            0 => Ok(0),
+            held => rustix::io::read(read, &mut buffer[..held]),
+        };
+        let result = loop {
+            match part(&mut buffer[total..]) {
+                Ok(0) => break Ok(total),
+                Ok(count) if total + count == buffer.len() => break Ok(total + count),
+                Ok(count) => total += count,
+                Err(error) => break Err(error.into()),
+            }
+            self.recorder.syscalls(2);
+        };
+        self.recorder.syscalls(2);
+        let outcome = reader.check(result, buffer, offset);
+        self.outcomes.push(outcome);
     }
 
     fn vectored(&mut self, reader: &mut Reader<'_>) {

@@ -31,6 +31,7 @@
 //! | `memory` | `free-list` | a list of free blocks per thread and size class ([`super::allocators`]) |
 //! | `pool` | `thread-local` | a list of objects per thread ([`super::pools`]) |
 //! | `io`: `nop` | `ring-batch` | the NOPs of all users of a thread are one submission |
+//! | `io`: `splice` | `splice-read` | two calls; a ring gives every splice to a thread of the kernel's |
 //! | `io`, at most one read outstanding a thread | `pread` | a call that waits; a ring costs half as much again |
 //! | `io`, more | `ring-fixed` | what is outstanding is one submission, on a direct descriptor, into registered memory |
 //!

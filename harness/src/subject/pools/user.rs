@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::lender::Lender;
 use super::object::Object;
 use crate::load::closed::Control;
-use crate::measure::doubling::Pieces;
 use crate::measure::recorder::{ErrorClass, Recorder};
 use crate::workload::pool::{Empty, Hold, PoolWorkload};
 
@@ -50,17 +49,36 @@ impl<'a, L: Lender> User<'a, L> {
         Self { shared, lender, mark: u64::from(number) + 1, held, created: 0, waits: 0 }
     }
 
-    /// The rounds that show whether twice the work takes twice as long; nothing is written down. None where users wait for each other.
-    pub fn double(&mut self, control: &Control, pieces: Pieces<'_>) {
-        if self.shared.workload.empty == Empty::Wait {
-            return;
-        }
+    /// The rounds that show whether twice the work takes twice as long; nothing is written down.
+    pub fn double(&mut self, control: &Control, pieces: impl Iterator<Item = u64>) {
+        // Where users wait for each other, a partner whose part this thread takes too holds all objects.
+        let has_partner = self.shared.workload.empty == Empty::Wait;
+        let mut partner: Vec<L::Held> = if has_partner { std::iter::from_fn(|| self.lender.acquire()).collect() } else { Vec::new() };
         for times in pieces {
             let times = u32::try_from(times).unwrap_or(u32::MAX);
-            black_box(self.objects(self.shared.workload.operations_per_round.saturating_mul(times), control));
+            let operations = self.shared.workload.operations_per_round.saturating_mul(times);
+            if has_partner {
+                self.waits(&mut partner, operations, control);
+            } else {
+                black_box(self.objects(operations, control));
+            }
         }
+        partner.into_iter().for_each(|object| self.lender.release(object));
         // Not of the trial.
         (self.created, self.waits) = (0, 0);
+    }
+
+    /// Objects that are not there when they are asked for: the partner gives them back then, and takes them again after their use.
+    fn waits(&mut self, partner: &mut Vec<L::Held>, operations: u32, control: &Control) {
+        let held = self.shared.workload.held;
+        for _ in 0..operations / held {
+            // The look of whoever has to wait.
+            partner.extend(black_box(self.lender.acquire()));
+            let first = partner.len().saturating_sub(held as usize);
+            partner.drain(first..).for_each(|object| self.lender.release(object));
+            black_box(self.objects(held, control));
+            partner.extend((0..held).map_while(|_| self.lender.acquire()));
+        }
     }
 
     /// One round; every object whose marks were right is an operation.
@@ -171,5 +189,57 @@ impl Counts {
     #[cold]
     fn nothing(&mut self, control: &Control) {
         self.exhausted += u64::from(!control.is_draining());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lender::Queue;
+    use super::*;
+
+    /// A pool that counts its calls.
+    struct Watched<'a> {
+        queue: &'a Queue,
+        /// Acquires that got an object, acquires that got none, releases.
+        calls: &'a [AtomicU64; 3],
+    }
+
+    impl Lender for Watched<'_> {
+        type Held = Box<Object>;
+
+        fn acquire(&mut self) -> Option<Box<Object>> {
+            let object = Lender::acquire(&mut self.queue);
+            self.calls[usize::from(object.is_none())].fetch_add(1, Ordering::Relaxed);
+            object
+        }
+
+        fn create(&mut self) -> Option<Box<Object>> {
+            self.queue.create()
+        }
+
+        fn release(&mut self, object: Box<Object>) {
+            self.calls[2].fetch_add(1, Ordering::Relaxed);
+            self.queue.release(object);
+        }
+    }
+
+    fn calls(empty: Empty, capacity: u32, pieces: &[u64]) -> [u64; 3] {
+        let workload = PoolWorkload { capacity, hold: Hold::Work, held: 1, empty, operations_per_round: 10 };
+        let (shared, queue, calls) = (Shared::new(&workload), Queue::new(capacity as usize), Default::default());
+        let mut user = User::new(&shared, 0, Watched { queue: &queue, calls: &calls });
+        user.double(&Control::default(), pieces.iter().copied());
+        assert_eq!((user.created, user.waits), (0, 0), "the trial begins with nothing counted");
+        assert_eq!(std::iter::from_fn(|| Lender::acquire(&mut &queue)).count(), capacity as usize, "all objects are back");
+        calls.map(AtomicU64::into_inner)
+    }
+
+    #[test]
+    fn twice_the_rounds_are_twice_the_objects_and_who_waits_finds_none_first() {
+        assert_eq!(calls(Empty::Create, 3, &[1, 2]), [30, 0, 30]);
+        for (capacity, pieces, operations) in [(1, &[1][..], 10), (1, &[1, 2], 30), (3, &[2, 4, 2], 80)] {
+            // The partner takes all once, and again what the user has used; each operation looks in vain first.
+            let (got, in_vain) = (u64::from(capacity) + 2 * operations, 1 + operations);
+            assert_eq!(calls(Empty::Wait, capacity, pieces), [got, in_vain, got], "{capacity} {pieces:?}");
+        }
     }
 }

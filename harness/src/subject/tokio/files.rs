@@ -1,19 +1,24 @@
 //! The file calls of tokio, which has no file I/O of the kernel's: `spawn_blocking` around positioned reads with owned buffers.
 //!
 //! `tokio::fs::File` seeks, locks and copies besides, and is slower. A batch that the page cache answers is one blocking call, since a
-//! hand-over costs more than the reads; one that waits for the device is one call for each read, so that they wait together.
+//! hand-over costs more than the reads; one that waits for the device is one call for each read, so that they wait together. A splice of what is in
+//! memory is what its users write: an `AsyncFd` of the pipe, and the kernel's call inside `async_io`.
 
 use std::fs::File;
 use std::io::{self, IoSliceMut};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::task::{JoinHandle, spawn_blocking};
 use zokio::buf::AlignedBuf;
 
 use super::stack::TokioStack;
+use super::whole_files::PIPE_BYTES;
 use crate::measure::page_cache;
 use crate::subject::body::io::files::{Files, Filled};
 use crate::workload::storage::CacheState;
@@ -32,6 +37,13 @@ impl AsFd for SharedFile {
     }
 }
 
+/// A pipe whose write end the runtime watches.
+#[derive(Debug)]
+pub struct Pipe {
+    read: OwnedFd,
+    write: AsyncFd<OwnedFd>,
+}
+
 /// The output of a job; one that panicked, or that an ending runtime did not take, ends the user as well.
 async fn output<O>(job: JoinHandle<O>) -> O {
     job.await.expect("a read does not panic, and the runtime ends after its users")
@@ -44,6 +56,7 @@ fn read(file: &File, mut buffer: AlignedBuf, offset: u64) -> Filled {
 impl Files for TokioStack {
     const NO_NOP: Option<&'static str> = Some("tokio has no ring to send a NOP through");
     type File = SharedFile;
+    type Pipe = Pipe;
 
     async fn open(path: PathBuf, state: CacheState) -> io::Result<SharedFile> {
         let file = output(spawn_blocking(move || page_cache::open_options(state).open(path))).await?;
@@ -81,6 +94,31 @@ impl Files for TokioStack {
             done.push(output(job).await);
         }
         done
+    }
+
+    fn pipe() -> io::Result<Pipe> {
+        let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        // A refusal leaves the default of 64 KiB.
+        let _ = fcntl_setpipe_size(&write, PIPE_BYTES);
+        #[expect(deprecated, reason = "the replacement is unsafe for types that may lose their descriptor; an OwnedFd keeps it")]
+        let write = AsyncFd::with_interest(write, Interest::WRITABLE)?;
+        Ok(Pipe { read, write })
+    }
+
+    async fn splice(file: &SharedFile, pipe: &mut Pipe, mut buffer: AlignedBuf, offset: u64) -> Filled {
+        let mut total = 0;
+        while total < buffer.len() {
+            let (mut place, left) = (offset + total as u64, buffer.len() - total);
+            let fill = |write: &OwnedFd| Ok(splice(&file.file, Some(&mut place), write, None, left, SpliceFlags::NONBLOCK)?);
+            let filled = pipe.write.async_io(Interest::WRITABLE, fill).await;
+            // What was filled in is there: this read does not wait.
+            match filled.and_then(|count| Ok(rustix::io::read(&pipe.read, &mut buffer[total..total + count])?)) {
+                Ok(0) => break,
+                Ok(count) => total += count,
+                Err(error) => return (Err(error), buffer),
+            }
+        }
+        (Ok(total), buffer)
     }
 
     async fn nop() -> io::Result<()> {

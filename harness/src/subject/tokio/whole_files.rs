@@ -21,7 +21,7 @@ use crate::workload::file::{Fsync, Via};
 /// Longest piece of a file that is read into memory at once.
 const PIECE_BYTES: u64 = 1 << 20;
 /// What a pipe may hold without privileges; the same that zokio asks for.
-const PIPE_BYTES: usize = 1 << 20;
+pub(super) const PIPE_BYTES: usize = 1 << 20;
 
 impl WholeFiles for TokioStack {
     type Shared = Bytes;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use zokio::buf::{AlignedBuf, IoBuf as _};
 use zokio::fs::{File, OpenOptions};
+use zokio::io::Pipe;
 
 use super::stack::ZokioStack;
 use crate::subject::body::io::files::{Files, Filled};
@@ -15,6 +16,7 @@ use crate::workload::storage::CacheState;
 impl Files for ZokioStack {
     const NO_NOP: Option<&'static str> = None;
     type File = File;
+    type Pipe = Pipe;
 
     async fn open(path: PathBuf, state: CacheState) -> io::Result<File> {
         OpenOptions::new().read(true).direct(state == CacheState::Direct).open(path).await
@@ -54,6 +56,23 @@ impl Files for ZokioStack {
             }
         }
         done
+    }
+
+    fn pipe() -> io::Result<Pipe> {
+        Pipe::new()
+    }
+
+    async fn splice(file: &File, pipe: &mut Pipe, mut buffer: AlignedBuf, offset: u64) -> Filled {
+        let mut total = 0;
+        while total < buffer.len() {
+            let filled = pipe.fill(file, offset + total as u64, buffer.len() - total).await;
+            match filled.and_then(|_| pipe.read(&mut buffer[total..])) {
+                Ok(0) => break,
+                Ok(count) => total += count,
+                Err(error) => return (Err(error), buffer),
+            }
+        }
+        (Ok(total), buffer)
     }
 
     async fn nop() -> io::Result<()> {

@@ -8,6 +8,7 @@ mod fallback;
 mod files;
 mod files_lost;
 mod limits;
+mod pipe;
 mod send_file;
 mod threads;
 mod vectored;

@@ -38,6 +38,16 @@ pub trait Files: Tasks {
     /// Reads begun together, each at an offset of its own; the results in the same order, when all have ended.
     fn read_many_at(file: &Self::File, reads: Vec<(AlignedBuf, u64)>) -> impl Future<Output = Vec<Filled>> + Send;
 
+    /// A pipe of a user's own.
+    type Pipe: Send;
+
+    /// Makes an empty pipe; from within the runtime.
+    fn pipe() -> io::Result<Self::Pipe>;
+
+    /// Fills a buffer with what begins at an offset by way of a pipe, which is empty before and after: in by splice, out by read. The file is in
+    /// memory.
+    fn splice(file: &Self::File, pipe: &mut Self::Pipe, buffer: AlignedBuf, offset: u64) -> impl Future<Output = Filled> + Send;
+
     /// A NOP through the ring and back.
     fn nop() -> impl Future<Output = io::Result<()>> + Send;
 }

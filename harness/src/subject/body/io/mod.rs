@@ -15,6 +15,7 @@ use zokio_report::schema::record::TrialRecord;
 use self::files::Files;
 use self::reader::{ReadSite, Reader, record};
 use super::drive::unsupported;
+use super::endpoint::setup_failure;
 use super::stack::Fleet;
 use super::users;
 use crate::measure::recorder;
@@ -76,6 +77,7 @@ async fn user<T: Files>(site: Arc<ReadSite>, number: u32) {
         IoMode::Nop => unreachable!("a user of its own"),
         IoMode::Read => reads::<T>(&site, &file, reader).await,
         IoMode::Vectored => vectored::<T>(&site, &file, reader).await,
+        IoMode::Splice => splices::<T>(&site, &file, reader).await,
         IoMode::Batch => batches::<T>(&site, &file, reader).await,
     }
     drop(file);
@@ -111,6 +113,31 @@ async fn vectored<T: Files>(site: &ReadSite, file: &T::File, mut reader: Reader<
         let outcome = reader.check_parts(result, buffers.iter_mut().map(|buffer| &mut buffer[..]), offset);
         let end = now_ns();
         recorder::with(&site.control, |recorder| record(recorder, outcome, end - start, bytes));
+        start = end;
+    }
+}
+
+/// A pipe, or the end of the trial.
+fn fresh_pipe<T: Files>(site: &ReadSite) -> Option<T::Pipe> {
+    T::pipe().map_err(|error| site.control.fail(setup_failure("pipe", "cannot make a pipe", &error))).ok()
+}
+
+async fn splices<T: Files>(site: &ReadSite, file: &T::File, mut reader: Reader<'_>) {
+    let mut buffer = block(site);
+    let Some(mut pipe) = fresh_pipe::<T>(site) else { return };
+    let mut start = now_ns();
+    while !site.control.is_draining() {
+        let offset = reader.next(file);
+        let (result, filled) = T::splice(file, &mut pipe, buffer, offset).await;
+        buffer = filled;
+        let outcome = reader.check(result, &mut buffer, offset);
+        let end = now_ns();
+        recorder::with(&site.control, |recorder| record(recorder, outcome, end - start, site.workload.block_bytes));
+        // After an error nobody knows what the pipe holds.
+        if outcome.is_err() {
+            let Some(fresh) = fresh_pipe::<T>(site) else { return };
+            pipe = fresh;
+        }
         start = end;
     }
 }
