@@ -57,7 +57,9 @@ fn memory_of_a_burst_goes_back_with_adaptive_while_the_thread_works_on() {
 
     // Every chunk has a block out when the heap goes: the last one takes all of it along.
     let mut blocks: Vec<_> = (0..64 << 10).map(|_| adaptive.allocate(1 << 10).unwrap()).collect();
-    blocks.iter_mut().for_each(|block| drop(block.as_uninit_mut().fill(MaybeUninit::new(1))));
+    for block in &mut blocks {
+        block.as_uninit_mut().fill(MaybeUninit::new(1));
+    }
     let (kept, freed): (Vec<_>, Vec<_>) = blocks.into_iter().enumerate().partition(|(number, _)| number % 500 == 0);
     freed.into_iter().for_each(|(_, block)| adaptive.free(block));
     drop(adaptive);
