@@ -14,7 +14,7 @@ pub use crate::driver::IoDriver;
 /// | `system` | every block is the global allocator's: `blocks_from_system` counts all of them, nothing is mapped |
 /// | `pooled` | chunks of 1 MiB, each for blocks of one size, are kept for that size until the heap is gone |
 /// | `numa_aware` | as `pooled`, and each chunk is bound to the NUMA node of the CPU its heap is used on, before anybody touches it |
-/// | `adaptive` | as `pooled`, and a chunk that stands empty serves any size, or goes back after a second: `bytes_returned`; a free costs some 2 ns more |
+/// | `adaptive` | an empty chunk serves any size, or goes back after a second: `bytes_returned`; a free costs some 2 ns more |
 ///
 /// ```
 /// use zokio::MemoryStrategy;

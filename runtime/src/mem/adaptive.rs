@@ -8,8 +8,8 @@
 //! The rule:
 //!
 //! - Every class has one current chunk. Its blocks are allocated and freed through one list as with `pooled`, so a class that gets along
-//!   with one chunk works on the same few blocks, which stay in the cache; that the heap looks at the chunk and counts the free costs a call, some
-//!   2 ns. Blocks of its other chunks go on a list of their chunk, which counts them.
+//!   with one chunk works on the same few blocks, which stay in the cache; that the heap looks at the chunk and counts the free costs a
+//!   call, some 2 ns. Blocks of its other chunks go on a list of their chunk, which counts them.
 //! - A class without a block takes one of up to [`SEARCHED`] of its partial chunks: the fullest of those with an eighth of their blocks free, so
 //!   that others become empty, or else the one with the most, so that it lasts. Where there is none, a spare chunk, its own before another
 //!   class's, the latest first; then a new one.
