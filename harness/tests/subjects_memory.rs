@@ -18,7 +18,7 @@ use zokio_bench::workload::Workload;
 use zokio_bench::workload::memory::{Lifetime, MemoryWorkload};
 use zokio_bench::workload::tcp::SizeDistribution;
 
-const LIFETIMES: [Lifetime; 3] = [Lifetime::Pair, Lifetime::Batch, Lifetime::Remote];
+const LIFETIMES: [Lifetime; 4] = [Lifetime::Pair, Lifetime::Batch, Lifetime::Shift, Lifetime::Remote];
 const LIVE: u32 = 32;
 
 fn subjects() -> Vec<(&'static str, RunWith)> {
@@ -70,6 +70,43 @@ fn every_lifetime_gives_back_what_it_took() {
             }
         }
     }
+}
+
+/// A trial of the subject with this strategy, of blocks whose size changes from batch to batch.
+fn strategy_trial(name: &str, strategy: &str) -> Trial {
+    let mut trial = memory(name, Lifetime::Shift, SizeDistribution::Split([9_000, 30_000, 60_000, 70_000].map(|size| (size, 1)).into()), 1);
+    trial.runtime = serde_json::from_value(serde_json::json!({ "memory_strategy": strategy })).expect("a table");
+    trial.phases.measure_ms = 100;
+    trial
+}
+
+#[test]
+fn a_record_says_what_the_strategy_of_the_heap_did() {
+    let _alone = alone();
+    for strategy in zokio::MemoryStrategy::ALL {
+        let run = |name: &str, run: RunWith| {
+            let record = run(&strategy_trial(name, strategy.as_str()), &Session::detached(), &Arc::new(Ledger::default()));
+            record.unwrap_or_else(|failure| panic!("{name} {strategy}: {failure:?}"))
+        };
+        let record = run("zokio", Zokio::run_with);
+        assert_eq!(record.config["memory_strategy"], strategy.as_str());
+        let [from_system, mapped] = ["blocks_from_system", "bytes_mapped"].map(|name| record.counters[name]);
+        let is_system = strategy == zokio::MemoryStrategy::System;
+        assert_eq!((from_system >= record.work.ok, mapped == 0), (is_system, is_system), "{strategy}: {:?}", record.counters);
+        assert!(record.counters["bytes_returned"] <= mapped);
+        assert_eq!(record.config.contains_key("numa_placement"), strategy == zokio::MemoryStrategy::NumaAware);
+        let peer = run("system", System::run_with);
+        assert!(!peer.config.contains_key("memory_strategy") && !peer.counters.contains_key("bytes_mapped"), "it has no strategy");
+    }
+}
+
+#[test]
+fn a_strategy_that_there_is_not_is_refused() {
+    let _alone = alone();
+    let failure = Zokio::run_with(&strategy_trial("zokio", "numa"), &Session::detached(), &Arc::new(Ledger::default()));
+    let failure = failure.expect_err("no such strategy");
+    assert_eq!(failure.class, "bad-request");
+    assert!(failure.message.contains("`numa`") && failure.message.contains("`numa_aware`"), "{}", failure.message);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::config::{IoDriver, RuntimeConfig};
+use crate::config::{IoDriver, MemoryStrategy, RuntimeConfig};
 use crate::runtime::Runtime;
 
 /// Builds a [`Runtime`]; every method sets its key in [`RuntimeConfig`].
@@ -63,6 +63,12 @@ impl Builder {
     /// Whether a task woken by another task of its worker runs next.
     pub fn lifo_slot(mut self, enabled: bool) -> Self {
         self.config.lifo_slot = enabled;
+        self
+    }
+
+    /// Where the workers' heaps ([`with_heap`](crate::with_heap)) take memory from; by default pooled.
+    pub fn memory_strategy(mut self, strategy: MemoryStrategy) -> Self {
+        self.config.memory_strategy = strategy;
         self
     }
 

@@ -53,7 +53,7 @@ pub mod time;
 pub mod topology;
 
 pub use builder::Builder;
-pub use config::{IoDriver, RuntimeConfig};
+pub use config::{IoDriver, MemoryStrategy, RuntimeConfig};
 pub use driver::{DriverCounters, DriverKind, DriverReport};
 pub use runtime::Runtime;
 
@@ -133,4 +133,29 @@ where
     F::Output: Send + 'static,
 {
     scheduler::context::spawn_pinned(future)
+}
+
+/// Runs `body` with the heap of the current worker, which is made for the key `memory_strategy` when it is first asked for.
+///
+/// A block may be freed with another worker's heap, or dropped anywhere. The heap is borrowed while `body` runs, so `body` does not poll.
+///
+/// ```
+/// use zokio::{Builder, MemoryStrategy, with_heap};
+///
+/// let runtime = Builder::new().worker_threads(1).memory_strategy(MemoryStrategy::System).build()?;
+/// let blocks = runtime.spawn(async {
+///     let block = with_heap(|heap| heap.allocate(100)).expect("memory");
+///     with_heap(|heap| {
+///         heap.free(block);
+///         heap.report().blocks_from_system
+///     })
+/// });
+/// assert_eq!(runtime.block_on(blocks).unwrap(), 1);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Panics
+/// Outside a task, and inside another call of it.
+pub fn with_heap<R>(body: impl FnOnce(&mut mem::Heap) -> R) -> R {
+    scheduler::context::with_heap(body)
 }

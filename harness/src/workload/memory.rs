@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `pair` | freed right after its use |
 //! | `batch` | alive together with others, and freed in another order than it was allocated |
+//! | `shift` | as `batch`, with others of its own size alone; the next batch has another size |
 //! | `remote` | freed by another thread than the one that allocated it |
 
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,8 @@ pub enum Lifetime {
     Pair,
     /// After the batch is whole, in another order.
     Batch,
+    /// As `batch`; all blocks of a batch have one size.
+    Shift,
     /// By another thread.
     Remote,
 }
@@ -43,7 +46,7 @@ impl MemoryWorkload {
                 "a block is written whole with a pattern of its own; its receiver reads it back before the free (first and last 64 bytes, \
                  and 8 of each 256 between); as many are freed as were allocated"
             }
-            Lifetime::Pair | Lifetime::Batch => {
+            Lifetime::Pair | Lifetime::Batch | Lifetime::Shift => {
                 "a block is written whole with a pattern of its own and read back before its free (first and last 64 bytes, and 8 of each \
                  256 between); as many are freed as were allocated"
             }

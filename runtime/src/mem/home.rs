@@ -226,6 +226,36 @@ mod models {
         });
     }
 
+    /// What the strategy `adaptive` leans on: those who free blocks look at the header of their chunk before, and not after.
+    #[test]
+    fn loom_home_a_chunk_whose_blocks_all_came_back_is_its_owners_alone() {
+        loom::model(|| {
+            let shared = Arc::new((Home::new(), UnsafeCell::new(7_usize)));
+            let givers = [1, 2].map(|value| {
+                let shared = Arc::clone(&shared);
+                loom::thread::spawn(move || {
+                    let (home, header) = &*shared;
+                    // SAFETY: read while a block of the chunk is out; that nobody writes is what the model checks.
+                    header.with(|header| assert_eq!(unsafe { *header }, 7, "the chunk is still there"));
+                    let node = block();
+                    use_block(node, value);
+                    // SAFETY: a block of our own.
+                    assert!(!unsafe { home.give(node, node, 1) }, "nobody closed it");
+                })
+            });
+            let (home, header) = &*shared;
+            let mut back = end(home.take_all());
+            // SAFETY: written when both blocks came back; that nobody reads is what the model checks.
+            let give_back = || header.with_mut(|header| unsafe { *header = 0 });
+            if back == 2 {
+                give_back();
+            }
+            givers.into_iter().for_each(|giver| giver.join().unwrap());
+            back += end(home.take_all());
+            assert_eq!(back, 2);
+        });
+    }
+
     #[test]
     fn loom_home_exactly_one_releases_it_and_sees_what_all_did() {
         loom::model(|| {

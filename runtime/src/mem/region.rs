@@ -1,4 +1,4 @@
-//! One piece of page-aligned memory.
+//! One piece of memory, aligned to a page or more.
 //!
 //! Fresh pages are zero and cost nothing until they are touched; the kernel puts a page on the NUMA node of the thread that touches it first.
 
@@ -10,6 +10,8 @@ use std::ptr::NonNull;
 pub(super) struct Region {
     first: NonNull<u8>,
     bytes: usize,
+    #[cfg(not(unix))]
+    align: usize,
 }
 
 // SAFETY: plain memory; who may touch which part of it is up to the owner.
@@ -30,18 +32,42 @@ impl Region {
         Ok(Self { first: NonNull::new(first.cast()).expect("a mapping never begins at address zero"), bytes })
     }
 
+    /// As [`Self::map`], beginning at a multiple of `align`: a power of two, at least a page, and a divisor of `bytes`.
+    #[cfg(unix)]
+    pub(super) fn map_aligned(bytes: usize, align: usize) -> io::Result<Self> {
+        // As much more as the kernel's choice of a page may be off; what lies before and behind goes back at once.
+        let whole = std::mem::ManuallyDrop::new(Self::map(bytes + align - page_bytes())?);
+        let before = whole.first.as_ptr().align_offset(align);
+        let part = |offset, bytes| (bytes > 0).then(|| Self { first: whole.at(offset), bytes });
+        drop(part(0, before));
+        drop(part(before + bytes, whole.bytes - before - bytes));
+        Ok(Self { first: whole.at(before), bytes })
+    }
+
     /// As on unix, from the global allocator.
     #[cfg(not(unix))]
     pub(super) fn map(bytes: usize) -> io::Result<Self> {
-        let layout = Self::layout(bytes);
+        Self::map_aligned(bytes, page_bytes())
+    }
+
+    /// As on unix, from the global allocator.
+    #[cfg(not(unix))]
+    pub(super) fn map_aligned(bytes: usize, align: usize) -> io::Result<Self> {
+        let layout = Self::layout(bytes, align);
         // SAFETY: the layout has a size.
         let first = NonNull::new(unsafe { std::alloc::alloc_zeroed(layout) }).ok_or(io::ErrorKind::OutOfMemory)?;
-        Ok(Self { first, bytes })
+        Ok(Self { first, bytes, align })
     }
 
     #[cfg(not(unix))]
-    fn layout(bytes: usize) -> std::alloc::Layout {
-        std::alloc::Layout::from_size_align(bytes, page_bytes()).expect("a page is a power of two, and the size was checked")
+    fn layout(bytes: usize, align: usize) -> std::alloc::Layout {
+        std::alloc::Layout::from_size_align(bytes, align).expect("a power of two, and the size was checked")
+    }
+
+    /// How long it is.
+    #[cfg(target_os = "linux")]
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The byte at `offset`.
@@ -62,7 +88,7 @@ impl Drop for Region {
     #[cfg(not(unix))]
     fn drop(&mut self) {
         // SAFETY: allocated by `map` with this layout, freed once.
-        unsafe { std::alloc::dealloc(self.first.as_ptr(), Self::layout(self.bytes)) };
+        unsafe { std::alloc::dealloc(self.first.as_ptr(), Self::layout(self.bytes, self.align)) };
     }
 }
 
@@ -76,5 +102,23 @@ pub(super) fn page_bytes() -> usize {
     #[cfg(not(unix))]
     {
         4096
+    }
+}
+
+#[cfg(all(test, unix, not(zokio_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_aligned_region_begins_where_it_should_and_is_all_there() {
+        const BYTES: usize = 1 << 20;
+        let regions: Vec<Region> = (0..16).map(|_| Region::map_aligned(BYTES, BYTES).unwrap()).collect();
+        for region in &regions {
+            assert!(region.first.addr().get().is_multiple_of(BYTES));
+            for offset in [0, BYTES / 2, BYTES - 1] {
+                // SAFETY: inside a fresh region of this test.
+                unsafe { region.at(offset).write(1) };
+            }
+        }
     }
 }

@@ -9,6 +9,7 @@ use super::ready::Ready;
 use super::{Shared, SlabOwner, WakeReason};
 use crate::blocking;
 use crate::driver;
+use crate::mem::Heap;
 use crate::mem::slab::{self, Slab, VacantCell};
 use crate::primitives::Scoped;
 use crate::task::JoinHandle;
@@ -41,6 +42,8 @@ pub(crate) struct WorkerContext {
     /// The task that runs next; not stolen from.
     pub(super) next: Cell<Option<TaskRef>>,
     pub(super) slab: RefCell<Slab<SlabOwner>>,
+    /// Made when a task first asks for it.
+    pub(super) heap: RefCell<Option<Heap>>,
     pub(super) reason: Cell<WakeReason>,
     /// Identity of the task that is polled: the data pointer of its waker.
     pub(super) polled: Cell<*const ()>,
@@ -137,6 +140,18 @@ where
         Some(Current::Worker(worker)) => blocking::spawn(&worker.shared, closure),
         Some(Current::Outside(outside)) => blocking::spawn(&outside.shared, closure),
         None => panic!("`zokio::spawn_blocking` needs a runtime: call it inside `block_on` or a task, or use `Runtime::spawn_blocking`"),
+    })
+}
+
+/// Runs `body` with the heap of this thread's worker.
+///
+/// # Panics
+/// Outside a worker, and inside itself.
+pub(crate) fn with_heap<R>(body: impl FnOnce(&mut Heap) -> R) -> R {
+    with_worker(|worker| {
+        let worker = worker.expect("`zokio::with_heap` needs a worker: call it inside a task");
+        let mut heap = worker.heap.try_borrow_mut().expect("`zokio::with_heap` is not called inside itself");
+        body(heap.get_or_insert_with(|| Heap::with_strategy(worker.shared.config.memory_strategy)))
     })
 }
 

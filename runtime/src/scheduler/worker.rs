@@ -85,6 +85,7 @@ pub(crate) fn run(setup: WorkerSetup, started: impl FnOnce(io::Result<()>)) {
         ready,
         next: Cell::new(None),
         slab: RefCell::new(Slab::new(SlabOwner { shared: shared.clone() })),
+        heap: RefCell::new(None),
         reason: Cell::new(WakeReason::Message),
         polled: Cell::new(std::ptr::null()),
         yielded: Cell::new(false),
@@ -269,6 +270,9 @@ impl Worker<'_> {
 
     /// Sleeps in the driver until a completion, a timer or a wake-up.
     fn sleep(&mut self) {
+        if let Some(heap) = self.cx.heap.borrow_mut().as_mut() {
+            heap.look();
+        }
         let index = self.cx.index;
         let was_searching = std::mem::take(&mut self.searching);
         self.shared().idle.sleep(index, was_searching);

@@ -21,15 +21,16 @@ const HELD_BYTES_MAX: u64 = 1 << 30;
 
 /// The keys of the table.
 pub(crate) const KEYS: &[Field] = &[
-    Field::required("lifetime", Shape::OneOf(&["pair", "batch", "remote"]), "When and by whom a block is freed."),
+    Field::required("lifetime", Shape::OneOf(&["pair", "batch", "shift", "remote"]), "When and by whom a block is freed."),
     Field::optional("size", Shape::Sizes, "Bytes of a block; 64 when left out."),
-    Field::optional("live", Shape::Integer(2, 1 << 20), "batch: blocks of a user alive together; remote: handed over at once."),
+    Field::optional("live", Shape::Integer(2, 1 << 20), "batch, shift: blocks of a user alive together; remote: handed over at once."),
     Field::optional("operations_per_round", Shape::Integer(1, 1 << 24), "Blocks of a user between two looks at the trial's state."),
 ];
 
 pub(super) fn build(scenario: &Table, findings: &mut Findings) -> (Workload, Load) {
     let lifetime = match word(scenario, "memory.lifetime") {
         Some("batch") => Lifetime::Batch,
+        Some("shift") => Lifetime::Shift,
         Some("remote") => Lifetime::Remote,
         _ => Lifetime::Pair,
     };
@@ -44,7 +45,7 @@ pub(super) fn build(scenario: &Table, findings: &mut Findings) -> (Workload, Loa
     let operations = integer(scenario, "memory.operations_per_round");
     let operations_per_round = match lifetime {
         Lifetime::Pair => operations.unwrap_or(OPERATIONS_PER_ROUND),
-        Lifetime::Batch => operations.unwrap_or(OPERATIONS_PER_ROUND.next_multiple_of(live)),
+        Lifetime::Batch | Lifetime::Shift => operations.unwrap_or(OPERATIONS_PER_ROUND.next_multiple_of(live)),
         Lifetime::Remote => live,
     };
     if let (false, Some(node)) = (operations_per_round.is_multiple_of(live) || lifetime == Lifetime::Pair, own("operations_per_round")) {

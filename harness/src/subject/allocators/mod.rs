@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `system` | the one of this process, as every `Box` uses it: the C library's |
 //! | `mimalloc` | mimalloc, called directly through its `GlobalAlloc`; with the feature `mimalloc` |
-//! | `zokio` | its [`Heap`]: a heap per thread, blocks freed elsewhere come home |
+//! | `zokio` | its [`Heap`]: a heap per thread, blocks freed elsewhere come home; `runtime.memory_strategy` is its strategy |
 //! | `ceiling` | [`source::FreeList`]: a list of free blocks per thread and size class, by hand |
 //!
 //! All run the same rounds ([`user`]) over blocks that carry their own witness ([`block`]).
@@ -15,6 +15,7 @@ pub mod user;
 
 use std::sync::Arc;
 
+use zokio::MemoryStrategy;
 use zokio::mem::Heap;
 use zokio_report::schema::journal::Failure;
 use zokio_report::schema::record::TrialRecord;
@@ -25,6 +26,7 @@ use super::body::drive::unsupported;
 use super::body::users;
 use super::protocol::{SubjectDescription, Trial};
 use super::serve::{Session, Subject};
+use super::zokio::fleet::runtime_config;
 use super::{threads, worker_cpus};
 use crate::measure::tally::Ledger;
 use crate::workload::Workload;
@@ -97,12 +99,16 @@ fn workload(trial: &Trial) -> Result<&MemoryWorkload, Failure> {
     }
 }
 
-/// zokio's heap, a library of its own: measured without the runtime.
+/// zokio's heap, a library of its own: measured without the runtime, of whose configuration `memory_strategy` alone means something here.
 ///
 /// # Errors
-/// A [`Failure`] of the set-up, or class `mismatch`.
+/// A [`Failure`] of the set-up, or class `mismatch`; class `bad-request` for a configuration that the runtime would refuse.
 pub fn run_zokio(trial: &Trial, session: &Session, control: &Arc<Ledger>, workload: &MemoryWorkload) -> Result<TrialRecord, Failure> {
-    run(trial, session, control, "heap", workload, || Own(Heap::new()))
+    let strategy = runtime_config(trial)?.memory_strategy;
+    match strategy {
+        MemoryStrategy::System => run(trial, session, control, "heap", workload, || Own::<true>(Heap::with_strategy(strategy))),
+        _ => run(trial, session, control, "heap", workload, || Own::<false>(Heap::with_strategy(strategy))),
+    }
 }
 
 /// The ceiling: free lists by hand.
@@ -131,7 +137,7 @@ pub fn run<S: Source>(
         return Err(unsupported(&format!("`remote` with {count} users needs a CPU for each, two at least; there are {cpus}")));
     }
     let shared = Shared::new(workload, count, trial.seed);
-    let record = threads::run(trial, session, control, variant, threads::report(variant, trial), |users| {
+    let mut record = threads::run(trial, session, control, variant, threads::report(variant, trial), |users| {
         threads::rounds(
             control,
             users,
@@ -146,5 +152,8 @@ pub fn run<S: Source>(
     if taken != given {
         return Err(Failure { class: "mismatch".into(), message: format!("{taken} blocks were allocated, and {given} freed") });
     }
+    let told = shared.told();
+    record.counters.extend(told.counters);
+    record.config.extend(told.config);
     Ok(record)
 }

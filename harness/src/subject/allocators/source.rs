@@ -6,11 +6,14 @@
 #![expect(unsafe_code, reason = "memory of an allocator is reached by address")]
 
 use std::alloc::{GlobalAlloc, Layout};
+use std::collections::BTreeMap;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::{Mutex, PoisonError};
 
-use zokio::mem::{Heap, HeapBlock};
+use serde_json::{Map, Value, json};
+use zokio::MemoryStrategy;
+use zokio::mem::{Heap, HeapBlock, HeapReport, Origin};
 
 use super::block::{ALIGN, Block};
 
@@ -21,6 +24,20 @@ pub trait Source {
 
     /// Frees a block, whichever thread took it.
     fn give(&mut self, block: Block);
+
+    /// What it says of itself when its user ends; most have nothing to say.
+    fn report(&self) -> SourceReport {
+        SourceReport::default()
+    }
+}
+
+/// What a source adds to the record of its trial.
+#[derive(Debug, Default)]
+pub struct SourceReport {
+    /// Counts, summed over the users.
+    pub counters: BTreeMap<String, u64>,
+    /// Entries of the effective configuration.
+    pub config: Map<String, Value>,
 }
 
 /// The allocator of this process, as every `Box` and `Vec` uses it.
@@ -68,14 +85,20 @@ impl<A: GlobalAlloc> Source for Library<A> {
     }
 }
 
-/// zokio's heap of one thread.
+/// zokio's heap of one thread; `FROM_SYSTEM` when its blocks are the global allocator's, which is known before the trial and so costs no
+/// word in a block.
 #[derive(Debug)]
-pub struct Own(pub Heap);
+pub struct Own<const FROM_SYSTEM: bool>(pub Heap);
 
-impl Source for Own {
+impl<const FROM_SYSTEM: bool> Own<FROM_SYSTEM> {
+    const ORIGIN: Origin = if FROM_SYSTEM { Origin::System } else { Origin::Pooled };
+}
+
+impl<const FROM_SYSTEM: bool> Source for Own<FROM_SYSTEM> {
     #[inline]
     fn take(&mut self, size: usize, tag: u64) -> Option<Block> {
-        let (pointer, size) = self.0.allocate(size)?.into_raw();
+        let (pointer, _, origin) = self.0.allocate(size)?.into_raw();
+        debug_assert_eq!(origin, Self::ORIGIN);
         // SAFETY: the heap says that these bytes are the caller's alone until they are freed.
         Some(unsafe { Block::new(pointer, size, tag) })
     }
@@ -83,8 +106,19 @@ impl Source for Own {
     #[inline]
     fn give(&mut self, block: Block) {
         let (pointer, size) = block.into_parts();
-        // SAFETY: by I1 both come from `take` above, and are put together once.
-        self.0.free(unsafe { HeapBlock::from_raw(pointer, size) });
+        // SAFETY: by I1 all come from `take` above, of a heap of the same strategy, and are put together once.
+        self.0.free(unsafe { HeapBlock::from_raw(pointer, size, Self::ORIGIN) });
+    }
+
+    fn report(&self) -> SourceReport {
+        let HeapReport { strategy, blocks_from_system, bytes_mapped, bytes_returned, numa_nodes, placement } = self.0.report();
+        let counts = [("blocks_from_system", blocks_from_system), ("bytes_mapped", bytes_mapped), ("bytes_returned", bytes_returned)];
+        let mut config = Map::from_iter([("memory_strategy".to_owned(), json!(strategy))]);
+        if strategy == MemoryStrategy::NumaAware {
+            config.insert("numa_nodes".into(), json!(numa_nodes));
+            config.insert("numa_placement".into(), json!(placement.to_string()));
+        }
+        SourceReport { counters: counts.map(|(name, count)| (name.to_owned(), count)).into(), config }
     }
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //!  pair     take ─ check ─ give
 //!  batch    take × live ─ check and give × live, shuffled
+//!  shift    as batch, and each batch has a size of its own
 //!  remote   take × live ─▶ inbox of the next user ─ check and give × live, there
 //! ```
 
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::block::Block;
-use super::source::Source;
+use super::source::{Source, SourceReport};
 use crate::load::closed::Control;
 use crate::measure::recorder::{ErrorClass, Recorder};
 use crate::workload::memory::{Lifetime, MemoryWorkload};
@@ -31,6 +32,8 @@ pub struct Shared {
     inboxes: Box<[Inbox]>,
     taken: AtomicU64,
     given: AtomicU64,
+    /// What the sources of ended users said of themselves.
+    told: Mutex<SourceReport>,
 }
 
 #[derive(Debug, Default)]
@@ -56,13 +59,18 @@ impl Shared {
     /// For so many users.
     pub fn new(workload: &MemoryWorkload, users: u32, seed: u64) -> Self {
         let inboxes = (0..users).map(|_| Inbox::default()).collect();
-        Self { workload: workload.clone(), seed, inboxes, taken: AtomicU64::new(0), given: AtomicU64::new(0) }
+        Self { workload: workload.clone(), seed, inboxes, taken: AtomicU64::new(0), given: AtomicU64::new(0), told: Mutex::default() }
     }
 
     /// Blocks taken and blocks given back, over all users that have ended.
     pub fn balance(&self) -> (u64, u64) {
         // Relaxed: read after the users' threads were joined.
         (self.taken.load(Ordering::Relaxed), self.given.load(Ordering::Relaxed))
+    }
+
+    /// What the sources of all users that have ended said of themselves: counts are summed, of the rest the last word holds.
+    pub fn told(self) -> SourceReport {
+        self.told.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -91,6 +99,8 @@ impl<'a, S: Source> User<'a, S> {
         let workload = &shared.workload;
         let random = |at: u64| mix(shared.seed ^ mix(u64::from(number) << 32 | at));
         let sizes = Sizes::new(&workload.size);
+        // All blocks of a batch of `shift` are drawn at its first.
+        let first_of = |at| if workload.lifetime == Lifetime::Shift { at - at % u64::from(workload.live) } else { at };
         let draw = |at| u32::try_from(sizes.len(|| random(at))).expect("a size of a scenario is at most 64 MiB");
         let mut order: Box<[u32]> = (0..workload.live).collect();
         for last in (1..order.len()).rev() {
@@ -100,7 +110,7 @@ impl<'a, S: Source> User<'a, S> {
             shared,
             source,
             number,
-            sizes: (0..u64::from(workload.operations_per_round)).map(draw).collect(),
+            sizes: (0..u64::from(workload.operations_per_round)).map(first_of).map(draw).collect(),
             order,
             batch: Vec::with_capacity(workload.live as usize),
             tag: random(u64::MAX) | 1,
@@ -116,7 +126,7 @@ impl<'a, S: Source> User<'a, S> {
     pub fn double(&mut self, pieces: impl Iterator<Item = u64>, neighbour: impl FnOnce() -> S) {
         let round = match self.shared.workload.lifetime {
             Lifetime::Pair => Self::pairs,
-            Lifetime::Batch => Self::batches,
+            Lifetime::Batch | Lifetime::Shift => Self::batches,
             Lifetime::Remote => {
                 let mut neighbour = neighbour();
                 return pieces.for_each(|rounds| (0..rounds).for_each(|_| self.exchange(&mut neighbour)));
@@ -150,7 +160,7 @@ impl<'a, S: Source> User<'a, S> {
         self.spoils_next |= control.takes_corruption(self.number);
         let (good, wrong) = match self.shared.workload.lifetime {
             Lifetime::Pair => self.pairs(),
-            Lifetime::Batch => self.batches(),
+            Lifetime::Batch | Lifetime::Shift => self.batches(),
             Lifetime::Remote => {
                 let has_sent = self.send();
                 let received = self.receive();
@@ -271,6 +281,12 @@ impl<'a, S: Source> User<'a, S> {
         }
         shared.taken.fetch_add(self.taken, Ordering::Relaxed);
         shared.given.fetch_add(self.given, Ordering::Relaxed);
+        let own = self.source.report();
+        let mut told = shared.told.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, count) in own.counters {
+            *told.counters.entry(name).or_default() += count;
+        }
+        told.config.extend(own.config);
     }
 }
 

@@ -34,8 +34,7 @@ impl Workers {
     /// Class `bad-request`: a key the runtime does not know, or a value it cannot use. Class `runtime`: it could not be built.
     pub fn start(trial: &Trial, control: &Arc<Ledger>) -> Result<Self, Failure> {
         let cpus = worker_cpus(trial);
-        let given: RuntimeConfig =
-            serde_json::from_value(Value::Object(trial.runtime.clone())).map_err(|error| refused(&error.to_string()))?;
+        let given = runtime_config(trial)?;
         let config = RuntimeConfig {
             worker_threads: given.worker_threads.or(Some(cpus.len())),
             pin_workers: given.pin_workers.clone().or((!trial.cpus.is_empty()).then_some(cpus)),
@@ -64,6 +63,17 @@ impl Workers {
             }
         });
     }
+}
+
+/// `[scenario.runtime]` as the runtime reads it.
+///
+/// # Errors
+/// Class `bad-request`: a key the runtime does not know, or a value it cannot use.
+pub fn runtime_config(trial: &Trial) -> Result<RuntimeConfig, Failure> {
+    let config: RuntimeConfig =
+        serde_json::from_value(Value::Object(trial.runtime.clone())).map_err(|error| refused(&error.to_string()))?;
+    config.check().map_err(|error| refused(&error.to_string()))?;
+    Ok(config)
 }
 
 impl Fleet for Workers {
