@@ -77,8 +77,12 @@ fn a_busy_neighbour_is_waited_for() {
 fn long_polls_are_waited_for_by_those_who_share_their_worker() {
     let _alone = alone();
     // One worker a runtime, so that the woken task cannot be anywhere else.
-    let record = run("tokio-ct", &TokioCt, &workload(LatencyMode::Fairness), 32);
-    assert!(quantile_ns(&record, "wake_latency", 0.5) > 100_000, "the polls of 1 ms are not there");
+    let median_ns = |poll_ns, users| {
+        let record = run("tokio-ct", &TokioCt, &LatencyWorkload { poll_ns, ..workload(LatencyMode::Fairness) }, users);
+        quantile_ns(&record, "wake_latency", 0.5)
+    };
+    assert!(median_ns(1_000_000, 32) > 100_000, "the polls of 1 ms are not there");
+    assert!(median_ns(2_000_000, 4) > 1_000_000, "the polls of 2 ms are not there");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! | state | reached by | verified by |
 //! |---|---|---|
-//! | `warm` | one read of every byte, repeated where pages were reclaimed meanwhile | all pages resident (mincore) before, 99 % after; the device read next to nothing |
+//! | `warm` | one read of every byte, again where pages were reclaimed | all pages resident (mincore) before and after; the device read next to nothing |
 //! | `cold` | fdatasync, posix_fadvise(DONTNEED), no read-ahead | no page resident before; the device read what was asked for |
 //! | `direct` | as `cold`, and files opened with `O_DIRECT` | the flag read back from the descriptor; the device read what was asked for |
 //!
@@ -27,11 +27,8 @@ use crate::workload::storage::{CacheState, Content};
 
 /// A file is written and read in pieces of this size.
 const PIECE_BYTES: usize = 1 << 20;
-/// Least share of pages resident where all should be before the first operation, in thousandths.
+/// Least share of pages resident where all should be, in thousandths: the kernel may reclaim a page at any time.
 const WARM_PERMILLE_MIN: u64 = 999;
-/// Least share of them still resident after the last: the kernel may reclaim a page at any time, and one that nobody read again cost
-/// nothing. What was read again, the device tells.
-const LASTING_PERMILLE_MIN: u64 = 990;
 /// So often files are read before the host is found unable to hold them.
 const WARM_READS_MAX: u32 = 4;
 /// Largest share resident where none should be: a page that is in use for a moment cannot be dropped.
@@ -162,7 +159,7 @@ impl CacheWatch {
                 break;
             }
         }
-        judge_resident(state, resident_permille, WARM_PERMILLE_MIN)?;
+        judge_resident(state, resident_permille)?;
         let device_bytes = device_read_bytes().ok_or_else(|| not_reached(state, "the kernel does not tell what the device reads"))?;
         Ok(Self { state, resident_permille, device_bytes })
     }
@@ -177,7 +174,7 @@ impl CacheWatch {
         let device_bytes = device_read_bytes().unwrap_or(0).saturating_sub(self.device_bytes);
         judge_device(self.state, device_bytes, asked_bytes)?;
         if self.state == CacheState::Warm {
-            judge_resident(self.state, resident, LASTING_PERMILLE_MIN)?;
+            judge_resident(self.state, resident)?;
         }
         let noted = [
             ("resident_permille_start", self.resident_permille),
@@ -218,8 +215,8 @@ fn all_resident_permille(files: &[File]) -> io::Result<u64> {
     Ok((resident * 1000).checked_div(pages).unwrap_or(0))
 }
 
-fn judge_resident(state: CacheState, permille: u64, warm_min: u64) -> Result<(), Failure> {
-    let is_reached = if state == CacheState::Warm { permille >= warm_min } else { permille <= COLD_PERMILLE_MAX };
+fn judge_resident(state: CacheState, permille: u64) -> Result<(), Failure> {
+    let is_reached = if state == CacheState::Warm { permille >= WARM_PERMILLE_MIN } else { permille <= COLD_PERMILLE_MAX };
     let share = permille as f64 / 10.0;
     if is_reached { Ok(()) } else { Err(not_reached(state, &format!("{share} % of the pages are in the page cache"))) }
 }
@@ -273,15 +270,16 @@ mod tests {
         let warm = CacheWatch::start(CacheState::Warm, &files).expect("they are read");
         read(&files[0], BYTES);
         warm.finish(&files, BYTES, &mut counters).expect("nothing left the cache");
-        assert!(counters["resident_permille_start"] >= WARM_PERMILLE_MIN && counters["resident_permille_end"] >= LASTING_PERMILLE_MIN);
+        assert!(counters["resident_permille_start"] >= WARM_PERMILLE_MIN && counters["resident_permille_end"] >= WARM_PERMILLE_MIN);
 
         let cold = CacheWatch::start(CacheState::Cold, &files).expect("they are dropped");
         read(&files[0], BYTES / 2);
         cold.finish(&files, BYTES / 2, &mut counters).expect("each page came from the device");
         // A quarter of the two files was read; a host short of memory may have taken some of its pages back.
         assert!(counters["resident_permille_start"] <= COLD_PERMILLE_MAX);
-        assert!((1..=250 + COLD_PERMILLE_MAX).contains(&counters["resident_permille_end"]), "{counters:?}");
-        assert!(counters["device_read_bytes"] >= BYTES / 2 * DEVICE_PERMILLE_MIN / 1000, "{counters:?}");
+        assert!((200..=250).contains(&counters["resident_permille_end"]), "{counters:?}");
+        // Tests beside this one read from the device too.
+        assert!((BYTES / 2..=BYTES / 2 + BESIDE_BYTES).contains(&counters["device_read_bytes"]), "{counters:?}");
         drop_range(&files[0], 0, 0).expect("dropped");
         assert!(resident_permille(&files[0]).expect("seen") <= COLD_PERMILLE_MAX);
     }
@@ -296,7 +294,7 @@ mod tests {
             (CacheState::Direct, 500, false),
         ];
         for (state, permille, is_reached) in cases {
-            assert_eq!(judge_resident(state, permille, WARM_PERMILLE_MIN).is_ok(), is_reached, "{state:?} {permille}");
+            assert_eq!(judge_resident(state, permille).is_ok(), is_reached, "{state:?} {permille}");
         }
         let cases = [
             (CacheState::Warm, 0, 1 << 30, true),

@@ -101,7 +101,8 @@ impl Run<'_> {
         }
         let repeated = written.iter().filter(|trial| !trial.counted).count();
         if repeated > 0 {
-            progress.note(&format!("note: the host disturbed {repeated} trials (the core state flipped, clocks disagreed, work did not double or did not end); they were repeated and do not count"));
+            let how = "the core state flipped, clocks disagreed, pages were reclaimed, work did not double or did not end";
+            progress.note(&format!("note: the host disturbed {repeated} trials ({how}); they were repeated and do not count"));
         }
         progress.clear();
         let interrupted = self.interrupt.is_raised();
@@ -246,11 +247,15 @@ fn nanoseconds(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Whether two readings of the core state are of different states; without both there is nothing to compare.
 /// Whether the host did something to a trial that its repetition may be spared. A subject that does this by itself does it again, and the last
 /// trial counts.
 fn is_disturbed(trial: &JournalTrial) -> bool {
-    let Outcome::Record(record) = &trial.outcome else { return false };
+    let record = match &trial.outcome {
+        Outcome::Record(record) => record,
+        // Pages are reclaimed whenever the host wants them.
+        Outcome::Failed(cause) => return cause.class == "cache-state",
+        Outcome::Skipped(_) => return false,
+    };
     let did_nothing = record.work.ok == 0 && record.work.errors.is_empty();
     let is_no_work = Doubling::read(&record.counters).is_some_and(|doubling| !doubling.is_work());
     did_nothing
@@ -259,6 +264,7 @@ fn is_disturbed(trial: &JournalTrial) -> bool {
         || is_flipped(trial.evidence.core_state_before_ns, trial.evidence.core_state_after_ns)
 }
 
+/// Whether two readings of the core state are of different states; without both there is nothing to compare.
 fn is_flipped(before: Option<f64>, after: Option<f64>) -> bool {
     before.zip(after).is_some_and(|(before, after)| before.max(after) > FLIP_RATIO * before.min(after))
 }

@@ -66,7 +66,7 @@ fn a_subject_that_cannot_run_here_is_skipped_with_its_reason() {
 }
 
 #[test]
-fn a_trial_in_which_the_clocks_disagree_is_repeated_and_one_that_always_does_is_invalid() {
+fn a_trial_that_the_host_disturbed_is_repeated_and_one_that_always_is_counts_as_it_is() {
     let tale = Tale::new();
     let stalls = "ready; phase measure; sleep 0.3; phase drain; record";
     tale.subject("fake", &format!("if [ -e stalled ]; then phases; record; else touch stalled; {stalls}; fi"));
@@ -74,6 +74,10 @@ fn a_trial_in_which_the_clocks_disagree_is_repeated_and_one_that_always_does_is_
     let result = tale.result("once");
     assert!(result["noise"]["repeated_trials"].as_u64().is_some_and(|repeated| repeated >= 1), "{}", result["noise"]);
     assert_ne!(row(&result, "fake")["validity"]["state"], "invalid");
+    let reclaimed = r#"echo '{"failed":{"class":"cache-state","message":"pages were reclaimed"}}'; exit 3"#;
+    tale.subject("fake", &format!("if [ -e reclaimed ]; then phases; record; else touch reclaimed; {reclaimed}; fi"));
+    tale.run(&["run", "nap.toml", "--subject", "fake=./fake", "--out", "cache"]).exits(0).says("disturbed");
+    assert_eq!(row(&tale.result("cache"), "fake")["work"]["ok"], 2 * 9, "both trials count in the end");
     tale.subject("fake", stalls);
     tale.run(&["run", "nap.toml", "--subject", "fake=./fake", "--out", "always"]).exits(5);
     assert_eq!(row(&tale.result("always"), "fake")["validity"]["state"], "invalid");

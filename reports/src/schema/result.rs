@@ -97,7 +97,7 @@ pub struct NoiseInfo {
     pub steal_share_max: Option<f64>,
     /// Median cache-line round trip, in nanoseconds.
     pub core_state_median_ns: Option<f64>,
-    /// Trials repeated because the host disturbed it.
+    /// Trials repeated because the host disturbed them.
     pub repeated_trials: u32,
 }
 

@@ -23,6 +23,8 @@ mod option;
 pub mod outside;
 pub mod pacer;
 mod ping_pong;
+#[cfg(target_os = "linux")]
+pub mod pipe;
 pub mod polling;
 pub mod rounds;
 pub mod scheduling;

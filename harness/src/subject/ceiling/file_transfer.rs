@@ -14,7 +14,7 @@ use std::sync::Arc;
 use rustix::fs::{Mode, OFlags, open, sendfile};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
-use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
+use rustix::pipe::{PipeFlags, SpliceFlags, splice};
 use sha2::{Digest as _, Sha256};
 use zokio_report::schema::journal::Failure;
 use zokio_report::schema::record::TrialRecord;
@@ -29,13 +29,12 @@ use crate::measure::stamp::now_ns;
 use crate::subject::body::drive::unsupported;
 use crate::subject::body::endpoint;
 use crate::subject::body::file::FileSite;
+use crate::subject::body::pipe::pipe;
 use crate::subject::protocol::{Role, Trial};
 use crate::subject::serve::Session;
 use crate::subject::worker_cpus;
 use crate::workload::file::{REQUEST_BYTES, Share, Via};
 
-/// What a pipe may hold without privileges; the same that the runtimes ask for.
-pub(super) const PIPE_BYTES: usize = 1 << 20;
 /// Bytes that each user hashes before the window, at least one file.
 const HASHED_BYTES: u64 = 4 << 20;
 
@@ -89,12 +88,10 @@ struct Thread<'a> {
 
 impl<'a> Thread<'a> {
     fn new(site: &'a FileSite, via: Via) -> Result<Self, Failure> {
-        let (read, write) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| super::file::set_up("a thread has no pipe", &error.into()))?;
-        // A refusal leaves the default of 64 KiB.
-        let _ = fcntl_setpipe_size(&write, PIPE_BYTES);
+        let pipe = pipe(PipeFlags::empty()).map_err(|error| super::file::set_up("a thread has no pipe", &error))?;
         let size = site.workload.size as usize;
         let outgoing = vec![0; if via == Via::ReadWrite { size + 1 } else { 0 }];
-        Ok(Self { site, via, outgoing, incoming: vec![0; size], pipe: (read, write), recorder: Recorder::new(&site.control), calls: 0 })
+        Ok(Self { site, via, outgoing, incoming: vec![0; size], pipe, recorder: Recorder::new(&site.control), calls: 0 })
     }
 
     /// One thread: connects, verifies by hash, says so, and asks for file after file until the drain.

@@ -7,12 +7,11 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
+use rustix::pipe::{PipeFlags, SpliceFlags, splice};
 use zokio::buf::AlignedBuf;
 use zokio_report::schema::journal::Failure;
 use zokio_report::schema::record::TrialRecord;
 
-use super::file_transfer::PIPE_BYTES;
 use super::io_ring;
 use crate::measure::page_cache;
 use crate::measure::recorder::Recorder;
@@ -22,6 +21,7 @@ use crate::subject::body::drive::unsupported;
 use crate::subject::body::endpoint::setup_failure;
 use crate::subject::body::io::counted;
 use crate::subject::body::io::reader::{Outcome, ReadSite, Reader, record};
+use crate::subject::body::pipe::pipe;
 use crate::subject::body::stack::FleetReport;
 use crate::subject::body::users;
 use crate::subject::protocol::Trial;
@@ -80,7 +80,7 @@ fn run_calls(site: &ReadSite, users: Range<u32>) -> Result<(), Failure> {
     let block = || AlignedBuf::zeroed(site.workload.block_bytes as usize, BLOCK_BYTES as usize);
     let mut thread = Thread {
         site,
-        pipe: if site.workload.mode == IoMode::Splice { Some(pipe().map_err(|error| failure(&error))?) } else { None },
+        pipe: if site.workload.mode == IoMode::Splice { Some(fresh_pipe()?) } else { None },
         file,
         buffers: (0..width).map(|_| block()).collect(),
         outcomes: Vec::with_capacity(width),
@@ -102,15 +102,8 @@ fn run_calls(site: &ReadSite, users: Range<u32>) -> Result<(), Failure> {
 /// Read end and write end.
 type Pipe = (OwnedFd, OwnedFd);
 
-fn pipe() -> io::Result<Pipe> {
-    let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
-    // A refusal leaves the default of 64 KiB.
-    let _ = fcntl_setpipe_size(&write, PIPE_BYTES);
-    Ok((read, write))
-}
-
-fn failure(error: &io::Error) -> Failure {
-    setup_failure("pipe", "cannot make a pipe", error)
+fn fresh_pipe() -> Result<Pipe, Failure> {
+    pipe(PipeFlags::empty()).map_err(|error| setup_failure("pipe", "cannot make a pipe", &error))
 }
 
 struct Thread<'a> {
@@ -163,8 +156,11 @@ impl Thread<'_> {
             self.recorder.syscalls(2);
         };
         self.recorder.syscalls(2);
-        let outcome = reader.check(result, buffer, offset);
-        self.outcomes.push(outcome);
+        if result.is_err() {
+            // Nobody knows what the pipe holds.
+            self.pipe = fresh_pipe().map_err(|failure| self.site.control.fail(failure)).ok();
+        }
+        self.outcomes.push(reader.check(result, buffer, offset));
     }
 
     fn vectored(&mut self, reader: &mut Reader<'_>) {

@@ -11,16 +11,16 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
+use rustix::pipe::{PipeFlags, SpliceFlags, splice};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::task::{JoinHandle, spawn_blocking};
 use zokio::buf::AlignedBuf;
 
 use super::stack::TokioStack;
-use super::whole_files::PIPE_BYTES;
 use crate::measure::page_cache;
 use crate::subject::body::io::files::{Files, Filled};
+use crate::subject::body::pipe::pipe;
 use crate::workload::storage::CacheState;
 
 /// A file that jobs share.
@@ -97,9 +97,7 @@ impl Files for TokioStack {
     }
 
     fn pipe() -> io::Result<Pipe> {
-        let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-        // A refusal leaves the default of 64 KiB.
-        let _ = fcntl_setpipe_size(&write, PIPE_BYTES);
+        let (read, write) = pipe(PipeFlags::NONBLOCK)?;
         #[expect(deprecated, reason = "the replacement is unsafe for types that may lose their descriptor; an OwnedFd keeps it")]
         let write = AsyncFd::with_interest(write, Interest::WRITABLE)?;
         Ok(Pipe { read, write })

@@ -4,24 +4,22 @@
 //! `TcpStream::async_io`. It may wait for the disk there; these files are in memory.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use hyper::body::Bytes;
-use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
+use rustix::pipe::{PipeFlags, SpliceFlags, splice};
 use tokio::fs::{self, File};
 use tokio::io::{AsyncWriteExt as _, Interest};
 use tokio::net::TcpStream;
 
 use super::stack::TokioStack;
 use crate::subject::body::file::WholeFiles;
+use crate::subject::body::pipe::pipe;
 use crate::subject::body::stack::Lent;
 use crate::workload::file::{Fsync, Via};
 
 /// Longest piece of a file that is read into memory at once.
 const PIECE_BYTES: u64 = 1 << 20;
-/// What a pipe may hold without privileges; the same that zokio asks for.
-pub(super) const PIPE_BYTES: usize = 1 << 20;
 
 impl WholeFiles for TokioStack {
     type Shared = Bytes;
@@ -89,9 +87,7 @@ async fn by_sendfile(stream: &TcpStream, file: &std::fs::File, size: u64) -> io:
 }
 
 async fn by_splice(stream: &TcpStream, file: &std::fs::File, size: u64) -> io::Result<u64> {
-    let (read, write): (OwnedFd, OwnedFd) = pipe_with(PipeFlags::CLOEXEC)?;
-    // A refusal leaves the default of 64 KiB.
-    let _ = fcntl_setpipe_size(&write, PIPE_BYTES);
+    let (read, write) = pipe(PipeFlags::empty())?;
     let mut offset = 0;
     while offset < size {
         let left = usize::try_from(size - offset).unwrap_or(usize::MAX);

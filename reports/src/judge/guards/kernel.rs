@@ -21,12 +21,27 @@ const POLLS_OF_SETUP: u64 = 16;
 ///
 /// A host that stops the orchestrator for a while does this to an honest trial, and then not to its repetition.
 pub fn clocks_disagree(record: &TrialRecord, evidence: &Evidence) -> bool {
-    let elapsed = record.elapsed_ns as f64;
-    evidence.measure_wall_ns.is_some_and(|wall| (wall as f64 - elapsed).abs() > clock_limit(CLOCK_INVALID, elapsed))
+    Clocks::of(record, evidence).is_some_and(|clocks| clocks.off() > clocks.limit(CLOCK_INVALID))
 }
 
-fn clock_limit((share, slack): (f64, f64), elapsed: f64) -> f64 {
-    share * elapsed + slack
+/// The length of a window on both clocks, in nanoseconds.
+struct Clocks {
+    elapsed: f64,
+    wall: f64,
+}
+
+impl Clocks {
+    fn of(record: &TrialRecord, evidence: &Evidence) -> Option<Self> {
+        Some(Self { elapsed: record.elapsed_ns as f64, wall: evidence.measure_wall_ns? as f64 })
+    }
+
+    fn off(&self) -> f64 {
+        (self.wall - self.elapsed).abs()
+    }
+
+    fn limit(&self, (share, slack): (f64, f64)) -> f64 {
+        share * self.elapsed + slack
+    }
 }
 
 /// `wall-clock`: the orchestrator's measured window agrees with the record's elapsed time.
@@ -34,18 +49,14 @@ fn clock_limit((share, slack): (f64, f64), elapsed: f64) -> f64 {
 /// One trial far outside makes the row invalid. A little outside can be a phase line that was read late on a busy host, so only
 /// the median trial makes it suspect.
 pub(super) fn wall_clock(row: &Row<'_>) -> Option<Finding> {
-    let apart = |trial: &Recorded<'_>| {
-        let wall = trial.evidence.measure_wall_ns? as f64;
-        let elapsed = trial.record.elapsed_ns as f64;
-        Some(((wall - elapsed).abs(), elapsed, wall))
-    };
-    let seen: Vec<(f64, f64, f64)> = row.recorded().filter_map(|trial| apart(&trial)).collect();
-    if let Some((off, elapsed, wall)) = seen.iter().find(|(off, elapsed, _)| *off > clock_limit(CLOCK_INVALID, *elapsed)) {
-        let detail = format!("the record says {}, the orchestrator saw {}", Nanos(*elapsed), Nanos(*wall));
-        return Some(Finding::invalid(detail).with(*off, clock_limit(CLOCK_INVALID, *elapsed)));
+    if let Some(trial) = row.recorded().find(|trial| clocks_disagree(trial.record, trial.evidence)) {
+        let clocks = Clocks::of(trial.record, trial.evidence)?;
+        let detail = format!("the record says {}, the orchestrator saw {}", Nanos(clocks.elapsed), Nanos(clocks.wall));
+        return Some(Finding::invalid(detail).with(clocks.off(), clocks.limit(CLOCK_INVALID)));
     }
-    let offs: Vec<f64> = seen.iter().map(|(off, ..)| *off).collect();
-    let Some((off, allowed)) = quantile::median(&offs).zip(seen.first().map(|(_, elapsed, _)| clock_limit(CLOCK_SUSPECT, *elapsed))) else {
+    let seen: Vec<Clocks> = row.recorded().filter_map(|trial| Clocks::of(trial.record, trial.evidence)).collect();
+    let offs: Vec<f64> = seen.iter().map(Clocks::off).collect();
+    let Some((off, allowed)) = quantile::median(&offs).zip(seen.first().map(|clocks| clocks.limit(CLOCK_SUSPECT))) else {
         return Some(Finding::skipped("the orchestrator saw no measured window"));
     };
     let detail = format!("the two clocks differ by {} in the median trial, {} allowed", Nanos(off), Nanos(allowed));
