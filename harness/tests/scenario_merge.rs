@@ -201,3 +201,15 @@ fn the_shipped_suite_takes_any_number_of_users_on_its_axis() {
     let targets = &plan.cases.iter().find(|case| case.header.id == ids[0]).expect("the case").header.targets;
     assert!(targets.iter().all(|target| !format!("{target:?}").contains("1.4")), "{targets:?}");
 }
+
+#[test]
+fn a_point_of_the_matrix_has_its_own_count_of_trials_until_the_command_line_says_otherwise() {
+    let counts = "[scenario.run]\ntrials = 7\n[[scenario.run.at]]\nwhen = { \"load.closed.users\" = [64, 65] }\ntrials = 90\n";
+    let body = format!("{RR}{counts}[scenario.matrix]\n\"load.closed.users\" = [1, 64, 65]\n");
+    let trials = |sets: &[&str]| cases(&body, sets).iter().map(|case| case.trials).collect::<Vec<_>>();
+    assert_eq!(trials(&[]), [7, 90, 90]);
+    assert_eq!(trials(&["scenario.rr.run.trials=8"]), [8, 8, 8]);
+    assert_eq!(trials(&["defaults.run.trials=8"]), [7, 90, 90], "the scenario wins over defaults");
+    let without_else = body.replace("[scenario.run]\ntrials = 7\n", "");
+    assert_eq!(cases(&without_else, &[]).iter().map(|case| case.trials).collect::<Vec<_>>(), [10, 90, 90]);
+}

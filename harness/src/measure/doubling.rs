@@ -1,7 +1,7 @@
 //! Whether twice the work takes twice as long: a loop that the compiler removed, or worked out beforehand, does not.
 //!
 //! ```text
-//!  1, 2, 4 … rounds ──1 ms reached──▶ n, 2 n, n, 2 n, … rounds ──least of each──▶ Doubling ──▶ counters of the record ──▶ guard `doubling`
+//!  1, 2, 4 … rounds ──0.5 ms reached──▶ n, 2 n, n, 2 n, … rounds ──least of each──▶ Doubling ──▶ counters of the record ──▶ guard `doubling`
 //! ```
 //! A user of a compute workload does it alone before the trial begins. A body whose operation is a turn of a loop does one round of n times the
 //! operations, since n rounds of a removed loop would double too; a body whose operation is a call that cannot be removed does n rounds.
@@ -26,16 +26,17 @@ use zokio_report::judge::doubles;
 
 use super::cpu;
 
-/// The work once takes at least so long: far above the clock's step and the cost of the sleep, and short enough to fall between two interruptions.
-const ONCE_AT_LEAST: Duration = Duration::from_millis(1);
+/// The work once takes at least so long: far above the clock's step and the cost of the sleep, and so short that twice the work too falls between two
+/// spells of noise.
+const ONCE_AT_LEAST: Duration = Duration::from_micros(500);
 /// Rounds are not doubled past this: a loop that still takes no time is none.
 const ROUNDS_MAX: u64 = 1 << 32;
 /// Pairs of once and twice; the least of each is taken, since noise only adds.
 const PAIRS: u32 = 4;
 /// So many where the least of each do not yet double: on a busy host it takes longer until both met a quiet moment.
-const PAIRS_MAX: u32 = 16;
+const PAIRS_MAX: u32 = 64;
 /// No further pair begins so long after the first.
-const LIMIT: Duration = Duration::from_millis(60);
+const LIMIT: Duration = Duration::from_millis(120);
 /// After this the count of rounds is taken as it is, however short.
 const GROWTH_LIMIT: Duration = Duration::from_millis(400);
 /// The counters of a record.
@@ -193,7 +194,7 @@ impl Iterator for Pieces<'_> {
     }
 }
 
-/// Finds a count of rounds that takes 1 ms or more, and times it and twice as many, in turn. Takes some 20 ms.
+/// Finds a count of rounds that takes 0.5 ms or more, and times it and twice as many, in turn. Takes some 10 ms, and up to 120 ms longer on a busy host.
 ///
 /// # Shape
 /// `run(n)` does the work of `n` rounds; what is set up once must not be in it.
@@ -244,16 +245,16 @@ mod tests {
     #[test]
     fn rounds_grow_until_they_can_be_timed_and_then_come_in_pairs() {
         let (rounds, doubling) = told(10_000, usize::MAX);
-        // 10 µs are far too short, 80 µs and more are not; 1,280 µs are enough.
-        assert_eq!(rounds, [1, 8, 16, 32, 64, 128, 128, 256, 128, 256, 128, 256, 128, 256]);
-        assert_eq!(doubling, Some(Doubling { once_ns: 1_280_000, twice_ns: 2_560_000 }));
+        // 10 µs are far too short, 80 µs and more are not; 640 µs are enough.
+        assert_eq!(rounds, [1, 8, 16, 32, 64, 64, 128, 64, 128, 64, 128, 64, 128]);
+        assert_eq!(doubling, Some(Doubling { once_ns: 640_000, twice_ns: 1_280_000 }));
     }
 
     #[test]
     fn a_count_that_was_found_too_early_is_given_up() {
         let result = Mutex::new(None);
         let mut pieces = Pieces::new(&result, true);
-        let (long, short) = (Duration::from_millis(3), Duration::from_micros(30));
+        let (long, short) = (Duration::from_millis(3), Duration::from_micros(15));
         // The first round met the start of others; in a pair it takes a hundredth of that.
         assert_eq!((pieces.after(long, false), pieces.after(short, false)), (Some(1), Some(2)));
         assert_eq!((pieces.state, pieces.after(short, false)), (State::Grows, Some(16)));

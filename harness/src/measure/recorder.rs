@@ -171,6 +171,14 @@ impl Recorder {
         }
     }
 
+    /// A task beside the measured ones kept the CPU for so long.
+    #[inline]
+    pub fn beside(&mut self, cpu_ns: u64) {
+        if self.control.slice().is_some() {
+            self.tally.beside_ns += cpu_ns;
+        }
+    }
+
     /// A connection was established for an operation that will end later.
     #[inline]
     pub fn connected(&mut self, connect_ns: u64) {

@@ -46,6 +46,8 @@ pub struct ThreadTally {
     pub accepted_closed: u64,
     /// System calls of the measured window, where they are counted.
     pub syscalls: u64,
+    /// CPU time that tasks beside the measured ones took in the measured window.
+    pub beside_ns: u64,
     /// What belongs to a schedule; `None` in a closed loop.
     pub paced: Option<Box<PacedTally>>,
 }
@@ -68,6 +70,7 @@ impl ThreadTally {
             accepted: 0,
             accepted_closed: 0,
             syscalls: 0,
+            beside_ns: 0,
             paced: None,
         }
     }
@@ -152,6 +155,7 @@ impl Tally {
             sum.accepted += thread.accepted;
             sum.accepted_closed += thread.accepted_closed;
             sum.syscalls += thread.syscalls;
+            sum.beside_ns += thread.beside_ns;
             if let Some(paced) = &thread.paced {
                 sum.paced.get_or_insert_default().add(paced);
             }

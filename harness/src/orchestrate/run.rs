@@ -99,10 +99,8 @@ impl Run<'_> {
                 written.push(trial);
             }
         }
-        let repeated = written.iter().filter(|trial| !trial.counted).count();
-        if repeated > 0 {
-            let how = "the core state flipped, clocks disagreed, pages were reclaimed, work did not double or did not end";
-            progress.note(&format!("note: the host disturbed {repeated} trials ({how}); they were repeated and do not count"));
+        if let Some(note) = repeats(&written) {
+            progress.note(&note);
         }
         progress.clear();
         let interrupted = self.interrupt.is_raised();
@@ -116,7 +114,8 @@ impl Run<'_> {
         let mut attempts = Vec::new();
         for attempt in 0..=REPEATS_MAX {
             let Some(mut trial) = self.attempt(position, attempt) else { break };
-            trial.counted = attempt == REPEATS_MAX || !is_disturbed(&trial);
+            trial.disturbed = disturbance(&trial).map(str::to_owned);
+            trial.counted = attempt == REPEATS_MAX || trial.disturbed.is_none();
             attempts.push(trial);
             if attempts.last().is_some_and(|trial| trial.counted) {
                 break;
@@ -218,6 +217,7 @@ impl Run<'_> {
             half,
             attempt: 0,
             counted: true,
+            disturbed: None,
             seed,
             at_ns: nanoseconds(position.started),
             outcome,
@@ -247,21 +247,38 @@ fn nanoseconds(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Whether the host did something to a trial that its repetition may be spared. A subject that does this by itself does it again, and the last
-/// trial counts.
-fn is_disturbed(trial: &JournalTrial) -> bool {
+/// What the host did to a trial that its repetition may be spared. A subject that does this by itself does it again, and the last trial counts.
+fn disturbance(trial: &JournalTrial) -> Option<&'static str> {
     let record = match &trial.outcome {
         Outcome::Record(record) => record,
         // Pages are reclaimed whenever the host wants them.
-        Outcome::Failed(cause) => return cause.class == "cache-state",
-        Outcome::Skipped(_) => return false,
+        Outcome::Failed(cause) => return (cause.class == "cache-state").then_some("pages were reclaimed"),
+        Outcome::Skipped(_) => return None,
     };
     let did_nothing = record.work.ok == 0 && record.work.errors.is_empty();
-    let is_no_work = Doubling::read(&record.counters).is_some_and(|doubling| !doubling.is_work());
-    did_nothing
-        || is_no_work
-        || clocks_disagree(record, &trial.evidence)
-        || is_flipped(trial.evidence.core_state_before_ns, trial.evidence.core_state_after_ns)
+    let is_no_work = || Doubling::read(&record.counters).is_some_and(|doubling| !doubling.is_work());
+    let has_flipped = || is_flipped(trial.evidence.core_state_before_ns, trial.evidence.core_state_after_ns);
+    if did_nothing {
+        Some("no operation ended")
+    } else if is_no_work() {
+        Some("work did not double")
+    } else if clocks_disagree(record, &trial.evidence) {
+        Some("clocks disagreed")
+    } else {
+        has_flipped().then_some("the core state flipped")
+    }
+}
+
+/// How many attempts were repeated, and why; `None` where none was.
+fn repeats(trials: &[JournalTrial]) -> Option<String> {
+    let mut causes: BTreeMap<&str, u32> = BTreeMap::new();
+    for trial in trials.iter().filter(|trial| !trial.counted) {
+        *causes.entry(trial.disturbed.as_deref().unwrap_or("interrupted")).or_default() += 1;
+    }
+    let total: u32 = causes.values().sum();
+    let causes: Vec<String> = causes.iter().map(|(cause, count)| format!("{cause} in {count}")).collect();
+    let causes = causes.join(", ");
+    (total > 0).then(|| format!("note: the host disturbed {total} trials ({causes}); they were repeated and do not count"))
 }
 
 /// Whether two readings of the core state are of different states; without both there is nothing to compare.

@@ -22,9 +22,9 @@ const SYNCED_FILE_PER_MIB: Duration = Duration::from_micros(1_500);
 /// The rounds that show whether twice the work takes twice as long: pairs of 1 to 2 ms and twice that, and the search for them; measured at 17
 /// to 23 ms on a quiet host.
 const DOUBLING: Duration = Duration::from_millis(20);
-/// Where one round takes longer than that: four pairs, or as many as begin within 60 ms and the last one's end.
+/// Where one round takes longer than that: four pairs, or as many as begin within 120 ms and the last one's end.
 const DOUBLING_ROUNDS: u32 = 12;
-const DOUBLING_LIMIT: Duration = Duration::from_millis(60);
+const DOUBLING_LIMIT: Duration = Duration::from_millis(120);
 /// A turn of the work of `skew`: 900 take a microsecond.
 const SKEW_TURN: Duration = Duration::from_nanos(1);
 /// Ends under way when the window closes; the drain's limit is a hundred times longer and not reached by a healthy subject.

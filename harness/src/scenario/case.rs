@@ -66,7 +66,7 @@ pub(crate) fn build(scenario: &Table, point: &Point, workload: &str, at: &Span, 
         subjects,
         witness: text("witness").map_or_else(|| workload.witness().to_owned(), str::to_owned),
         primary_metric: primary_metric.to_owned(),
-        trials: integer(scenario, "run.trials").and_then(|trials| u32::try_from(trials).ok()).unwrap_or(TRIALS),
+        trials: trials(scenario, point),
         warmup: warmup(scenario, at, findings),
         measure: duration(scenario, "measure.time").unwrap_or(MEASURE),
         interval: duration(scenario, "measure.interval"),
@@ -80,6 +80,16 @@ pub(crate) fn build(scenario: &Table, point: &Point, workload: &str, at: &Span, 
         thresholds,
         targets,
     }
+}
+
+/// Fresh processes per subject at this point: `--set` and an axis win over the file, and in the file the last `run.at` that names the point.
+fn trials(scenario: &Table, point: &Point) -> u32 {
+    let here = |node: &&Node| node.table().and_then(|at| at.get("when")).and_then(Node::table).is_some_and(|when| point.matches(when));
+    let special = scenario.at("run.at").map_or(&[] as &[Node], Node::elements).iter().rev().find(here);
+    let count = |table: &Table, path: &str| integer(table, path).and_then(|trials| u32::try_from(trials).ok());
+    let is_set = scenario.at("run.trials").is_some_and(|node| matches!(node.origin, Origin::Set | Origin::Matrix));
+    let special = special.filter(|_| !is_set).and_then(Node::table).and_then(|at| count(at, "trials"));
+    special.or_else(|| count(scenario, "run.trials")).unwrap_or(TRIALS)
 }
 
 /// A duration at a path; `None` when absent or reported.

@@ -14,7 +14,8 @@ use super::walk::{bad_quantity, metric_value, number};
 pub(crate) fn check(merged: &Table, scenario: &Table, findings: &mut Findings) {
     let axes: &[Entry] = scenario.get("matrix").and_then(Node::table).map_or(&[], |matrix| &matrix.entries);
     let tables = |key: &str| merged.get(key).map_or(&[] as &[Node], Node::elements).iter().filter(|node| node.origin != Origin::Defaults);
-    for node in tables("threshold").chain(tables("target")) {
+    let counts = merged.at("run.at").map_or(&[] as &[Node], Node::elements);
+    for node in tables("threshold").chain(tables("target")).chain(counts) {
         let when = node.table().and_then(|table| table.get("when"));
         if let Some((filter, span)) = when.and_then(|when| when.table().map(|filter| (filter, &when.span))) {
             check_filter(filter, axes, "when", span, findings);

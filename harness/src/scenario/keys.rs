@@ -37,7 +37,17 @@ const SUITE: &[Field] = &[
     Field::optional("labels", Shape::Labels, "Free pairs, repeated in the result."),
 ];
 
-const RUN: &[Field] = &[Field::optional("trials", Shape::Integer(1, 1_000), "Fresh processes per subject; an interval needs 6.")];
+const TRIALS: Shape = Shape::Integer(1, 1_000);
+const RUN: &[Field] = &[
+    Field::optional("trials", TRIALS, "Fresh processes per subject; an interval needs 6."),
+    Field::optional("at", Shape::Tables(RUN_AT), "Another count at some points of the matrix."),
+];
+const DEFAULTS_RUN: &[Field] = &[Field::optional("trials", TRIALS, "Fresh processes per subject; an interval needs 6.")];
+
+const RUN_AT: &[Field] = &[
+    Field::required("when", Shape::Point, "At these points of the matrix."),
+    Field::required("trials", TRIALS, "Fresh processes per subject there."),
+];
 
 const WARMUP: Choice = Choice {
     alternatives: &[
@@ -164,7 +174,7 @@ pub(crate) const SCENARIO: &[Field] = &[
 /// `[defaults]`: what scenarios may share.
 pub(crate) const DEFAULTS: &[Field] = &[
     Field::optional("subjects", Shape::Ids, "What is measured; the first is compared with each other."),
-    Field::optional("run", Shape::Inherited(RUN), "How often."),
+    Field::optional("run", Shape::Inherited(DEFAULTS_RUN), "How often."),
     Field::optional("warmup", Shape::Choice(&WARMUP), "Work that is not counted."),
     Field::optional("measure", Shape::Inherited(MEASURE), "The measured window."),
     Field::optional("drain", Shape::Inherited(DRAIN), "The end of a trial."),

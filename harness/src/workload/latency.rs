@@ -79,6 +79,14 @@ pub enum Beside {
     Pair,
 }
 
+impl LatencyWorkload {
+    /// The share of each worker's time that neighbours are to take, in per cent; `None` without such neighbours.
+    pub fn beside_percent(&self) -> Option<u32> {
+        let has_neighbours = matches!(self.mode, LatencyMode::Wake | LatencyMode::Spawn) && self.from == Waker::Inside;
+        (has_neighbours && self.busy_percent > 0).then_some(self.busy_percent)
+    }
+}
+
 impl LatencyMode {
     /// The distribution's name in a record.
     pub fn time_id(self) -> &'static str {

@@ -218,6 +218,14 @@ impl Workload {
         }
     }
 
+    /// The share of each worker's time that tasks beside the measured ones are to take, in per cent; `None` where there are none.
+    pub fn beside_percent(&self) -> Option<u32> {
+        match self {
+            Self::Latency(latency) => latency.beside_percent(),
+            _ => None,
+        }
+    }
+
     /// Why nobody looks whether twice the work takes twice as long; `None`: the first user does, or a guard needs no such look.
     pub fn no_doubling(&self) -> Option<&'static str> {
         match self {

@@ -175,6 +175,7 @@ fn trial(shape: &Shape, case_index: usize, subject: usize, block: u32, half: u32
         half,
         attempt: 0,
         counted: true,
+        disturbed: None,
         seed: place,
         at_ns: (case_index as u64 * 40 + u64::from(block) * 8) * 1_000 + place * 700_000_000,
         outcome: Outcome::Record(Box::new(record)),

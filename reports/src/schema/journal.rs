@@ -197,6 +197,9 @@ pub struct JournalTrial {
     pub attempt: u32,
     /// True for the attempt that counts.
     pub counted: bool,
+    /// What the host did to this attempt, for which it may be repeated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disturbed: Option<String>,
     /// The trial's own seed.
     pub seed: u64,
     /// Start of the trial, in nanoseconds since the start of the run.

@@ -2,10 +2,10 @@
 
 use crate::load::Load;
 use crate::scenario::case::duration;
-use crate::scenario::diagnostic::Findings;
+use crate::scenario::diagnostic::{Diagnostic, Findings};
 use crate::scenario::keys::MS;
 use crate::scenario::shape::{Field, Shape};
-use crate::scenario::tree::Table;
+use crate::scenario::tree::{Origin, Table};
 use crate::workload::Workload;
 use crate::workload::latency::{Beside, LatencyMode, LatencyWorkload, Waker, Workers};
 
@@ -57,6 +57,10 @@ pub(super) fn build(scenario: &Table, findings: &mut Findings) -> (Workload, Loa
         if !modes.contains(&name) {
             refuse(scenario, "latency", key, name, findings);
         }
+    }
+    let beside_is_pair = scenario.at("latency.beside").is_some_and(|node| node.origin != Origin::Matrix && node.text() == Some("pair"));
+    if let Some(node) = scenario.at("latency.poll").filter(|node| node.origin != Origin::Defaults && beside_is_pair) {
+        findings.push(Diagnostic::new(&node.span, "`poll` has no effect beside a pair").label("unused").help("leave the key out"));
     }
     let workload = LatencyWorkload {
         mode,

@@ -173,6 +173,10 @@ pub fn assemble(control: &Ledger, phases: &PhaseReport, trial: &Trial, fleet: Fl
     if tally.sum.syscalls > 0 {
         counters.insert("syscalls_measured".into(), tally.sum.syscalls);
     }
+    if let Some(asked) = trial.workload.beside_percent() {
+        counters.insert("beside_asked_percent".into(), u64::from(asked));
+        counters.insert("beside_ns".into(), tally.sum.beside_ns);
+    }
     for ((class, errno), count) in &tally.sum.errnos {
         counters.insert(format!("errno_{}_{errno}", class.name()), *count);
     }

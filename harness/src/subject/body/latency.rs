@@ -164,7 +164,9 @@ async fn busy<S: Stack>(control: Arc<Ledger>, number: u32, percent: u32) {
     while !control.is_draining() {
         let mut taken = 0;
         while taken < busy_ns {
-            taken += burn(SLICE_NS.min(busy_ns - taken));
+            let part = burn(SLICE_NS.min(busy_ns - taken));
+            recorder::with(&control, |recorder| recorder.beside(part));
+            taken += part;
             S::yield_now().await;
         }
         period += PERIOD_NS;

@@ -44,13 +44,34 @@ fn mean(times: &Histogram<u64>) -> f64 {
     times.mean()
 }
 
-/// `generator`: with a client of its own, whether the row is bound by that client instead of by the subject; with a schedule, whether it was kept.
+/// The share of a worker that tasks beside the measured ones took must be this share of what was asked for them.
+const BESIDE_SHARE: f64 = 0.8;
+
+/// `generator` of a row beside a load: the tasks that make the load got the time that they ask for.
+fn beside(row: &Row<'_>) -> Option<Finding> {
+    let shares = |trial: &Recorded<'_>| {
+        let counter = |id: &str| trial.record.counters.get(id).map(|count| *count as f64);
+        let workers = trial.record.workers.iter().filter(|worker| worker.polls.unwrap_or(1) > 0).count().max(1) as f64;
+        let window = trial.record.elapsed_ns.max(1) as f64 * workers;
+        Some((counter("beside_asked_percent")? / 100.0, counter("beside_ns")? / window))
+    };
+    let found: Vec<(f64, f64)> = row.recorded().filter_map(|trial| shares(&trial)).collect();
+    let asked = found.first()?.0;
+    let taken = quantile::median(&found.iter().map(|(_, taken)| *taken).collect::<Vec<f64>>())?;
+    let detail =
+        format!("the tasks beside took {} of the workers' time in the median trial, {} were asked for", Share(taken), Share(asked));
+    let kept = taken / asked;
+    Some(if kept < BESIDE_SHARE { Finding::suspect(detail) } else { Finding::pass(detail) }.with(kept, BESIDE_SHARE))
+}
+
+/// `generator`: with a client of its own, whether the row is bound by that client instead of by the subject; with a schedule, whether it was kept;
+/// beside a load, whether that was there.
 pub(super) fn generator(row: &Row<'_>) -> Option<Finding> {
     if let Some(offered) = &row.case.open {
         return Some(open::generator(row, offered));
     }
     if !row.is_apart() {
-        return open::overload(row);
+        return open::overload(row).or_else(|| beside(row));
     }
     let used = |trial: &Recorded<'_>, roles: &'static [&'static str]| {
         let cpus = row.case.cpus.get(roles[0]).map_or(1, |cpus| cpus.len().max(1)) as f64;
