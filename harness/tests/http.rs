@@ -3,9 +3,10 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -297,4 +298,87 @@ fn curl_finds_status_and_fields_right() {
     let record = server.end();
     assert_eq!(record.work.ok, 4);
     assert_eq!(record.counters["connections_accepted"], 5, "two pages shared one connection");
+}
+
+/// An nginx of our own that serves one page in plain form; it ends with this value.
+struct Nginx {
+    process: Child,
+    address: SocketAddr,
+    _folder: tempfile::TempDir,
+}
+
+impl Nginx {
+    /// `None` where it is not installed.
+    fn start(page: &[u8]) -> Option<Self> {
+        Command::new("nginx").arg("-v").stderr(Stdio::null()).status().ok()?;
+        let folder = tempfile::tempdir().expect("a folder");
+        let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+        let root = folder.path().display();
+        let temporary =
+            ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|kind| format!("{kind}_temp_path {root}/{kind};")).concat();
+        let configuration = format!(
+            "daemon off; master_process off; pid {root}/pid; error_log {root}/errors; events {{}} \
+             http {{ access_log off; {temporary} default_type text/plain; etag off; max_ranges 0; keepalive_requests 1000000; \
+             server {{ listen {address}; root {root}; add_header Last-Modified \"\"; }} }}"
+        );
+        std::fs::write(folder.path().join("body"), page).expect("the page");
+        std::fs::write(folder.path().join("configuration"), configuration).expect("the configuration");
+        // Workers of a root's nginx would be another user, who may not enter the folder; without a master there are none.
+        let process = Command::new("nginx").args(["-p".as_ref(), folder.path().as_os_str()]).args(["-c", "configuration"]).spawn();
+        let nginx = Self { process: process.expect("nginx starts"), address, _folder: folder };
+        let answers = || TcpStream::connect(nginx.address).is_ok() || (std::thread::sleep(Duration::from_millis(10)), false).1;
+        assert!((0..500).any(|_| answers()), "nginx does not listen on {address}");
+        Some(nginx)
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Status line, names of the fields, the values that do not depend on time and name, and the body.
+fn told(answer: &str) -> (String, Vec<String>) {
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a whole head");
+    let timeless = |line: &str| match line.split_once(':') {
+        Some((name, _)) if ["server", "date"].contains(&name.to_ascii_lowercase().as_str()) => name.to_owned(),
+        _ => line.to_owned(),
+    };
+    (body.to_owned(), head.split("\r\n").map(timeless).collect())
+}
+
+/// The status line and the fields as a set.
+fn unordered(head: &[String]) -> BTreeSet<String> {
+    head.iter().map(|line| line.to_ascii_lowercase().replace("http/1.0", "http/1.1")).collect()
+}
+
+#[test]
+fn nginx_answers_the_same_and_every_client_accepts_what_it_answers() {
+    let _alone = alone();
+    let Some(nginx) = Nginx::start(Body::new(500).bytes()) else {
+        eprintln!("skipped: nginx is not installed");
+        return;
+    };
+    let workload = workload(HttpMethod::Get, 0);
+    // The loop of the ceiling knows the requests of its own clients alone.
+    for (name, subject, _) in &SUBJECTS[..4] {
+        let server = RunningServer::start(*subject, http_trial(name, Role::Server, &workload));
+        for request in ["GET /body HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "GET /body HTTP/1.0\r\nHost: a\r\n\r\n"] {
+            let [ours, theirs] = [server.addresses[0], nginx.address].map(|address| told(&ask(address, &[request.as_bytes()])));
+            if *name == "hyper" {
+                // Its names are in small letters, in an order of its own, and its version is the client's.
+                assert_eq!((ours.0, unordered(&ours.1)), (theirs.0, unordered(&theirs.1)), "{name}: {request:?}");
+            } else {
+                assert_eq!(ours, theirs, "{name}: {request:?}");
+            }
+        }
+        server.end();
+    }
+    for (name, subject, _) in SUBJECTS {
+        let mut client = http_trial(name, Role::Client, &workload);
+        client.connect = vec![nginx.address.to_string()];
+        check(name, &run(subject, &client), &workload);
+    }
 }

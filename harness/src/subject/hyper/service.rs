@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use hyper::body::{Body as _, Bytes, Frame, Incoming, SizeHint};
 use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, SERVER};
-use hyper::{Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode, Version};
 
 use crate::measure::recorder::{self, ErrorClass};
 use crate::subject::body::http::HttpSite;
@@ -32,7 +32,9 @@ impl Page {
     pub(super) async fn answer(self, request: Request<Incoming>) -> Result<Response<Once>, hyper::Error> {
         let site = &self.site;
         let length = usize::try_from(request.body().size_hint().exact().unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
-        let keeps = request.headers().get(CONNECTION).is_none_or(|option| !option.as_bytes().eq_ignore_ascii_case(b"close"));
+        let asks =
+            |word: &str| request.headers().get(CONNECTION).is_some_and(|option| option.as_bytes().eq_ignore_ascii_case(word.as_bytes()));
+        let keeps = if request.version() < Version::HTTP_11 { asks("keep-alive") } else { !asks("close") };
         let mut status = site.pages.status_of(request.uri().path(), request.method().as_str(), length);
         // A body of no bytes is never asked for: nothing is awaited on the way of a GET.
         let is_wanted = status != Status::Ok || length == 0 || site.pages.is_wanted(&whole(request.into_body(), length).await?);
