@@ -238,7 +238,7 @@ fn headers_say_all_that_a_judge_needs() {
 #[test]
 fn options_change_trials_phases_and_subjects_of_the_real_rows() {
     let full = planned(&PlanOptions::default());
-    assert_eq!(full.trials.len(), 4 * 116 + 6 * 4 * 16 + 2 * 6);
+    assert_eq!(full.trials.len(), 4 * (104 + 2 * 24 + 4 * 16) + 2 * 6);
     let quick = planned(&PlanOptions { quick: true, ..PlanOptions::default() });
     assert_eq!(quick.trials.len(), 7 * 4 * 6 + 2 * 6);
     let phases = &quick.cases[0].phases;
@@ -289,7 +289,7 @@ proptest! {
         let mut seeds: Vec<u64> = one.trials.iter().map(|trial| trial.seed).collect();
         seeds.sort_unstable();
         seeds.dedup();
-        prop_assert_eq!(seeds.len(), 116 + 6 * 16 + 2 * 6);
+        prop_assert_eq!(seeds.len(), 104 + 2 * 24 + 4 * 16 + 2 * 6);
         prop_assert!(one.trials.is_sorted_by_key(|trial| (trial.case_index, trial.block, trial.half, trial.position)));
         let other = planned(&PlanOptions { seed: Some(seed ^ 1), ..PlanOptions::default() });
         prop_assert_ne!(one.trials, other.trials);

@@ -88,7 +88,7 @@ mod tests {
     fn a_good_scenario_shows_its_cases_its_time_and_ok_and_nothing_on_stderr() {
         let (code, out, err) = checked(&["tcp"], &[]);
         assert_eq!((code, err.as_str()), (exit::PASSED, ""));
-        assert!(out.contains("tcp-rr/load.closed.users=64    round_trips_per_s, together, 4 × 116 trials"), "{out}");
+        assert!(out.contains("tcp-rr/load.closed.users=64    round_trips_per_s, together, 4 × 104 trials"), "{out}");
         assert!(out.contains("9 cases, about ") && out.ends_with("tcp: ok\n"), "{out}");
     }
 
