@@ -194,7 +194,8 @@ impl Iterator for Pieces<'_> {
     }
 }
 
-/// Finds a count of rounds that takes 0.5 ms or more, and times it and twice as many, in turn. Takes some 10 ms, and up to 120 ms longer on a busy host.
+/// Finds a count of rounds that takes 0.5 ms or more, and times it and twice as many, in turn. Takes 10 to 20 ms, and
+/// up to 120 ms longer on a busy host.
 ///
 /// # Shape
 /// `run(n)` does the work of `n` rounds; what is set up once must not be in it.

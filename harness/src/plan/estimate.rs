@@ -19,8 +19,8 @@ const SECOND_PROCESS: Duration = Duration::from_millis(15);
 const FILE_PER_MIB: Duration = Duration::from_micros(800);
 /// ... and where it must reach the disk, at 1.3 ms.
 const SYNCED_FILE_PER_MIB: Duration = Duration::from_micros(1_500);
-/// The rounds that show whether twice the work takes twice as long: pairs of 1 to 2 ms and twice that, and the search for them; measured at 17
-/// to 23 ms on a quiet host.
+/// The rounds that show whether twice the work takes twice as long: four pairs of 0.5 to 1 ms and twice that, the search for them and the sleeps
+/// between, 11 to 17 ms together; on a busy host some take longer.
 const DOUBLING: Duration = Duration::from_millis(20);
 /// Where one round takes longer than that: four pairs, or as many as begin within 120 ms and the last one's end.
 const DOUBLING_ROUNDS: u32 = 12;
