@@ -37,16 +37,14 @@ const SUITE: &[Field] = &[
     Field::optional("labels", Shape::Labels, "Free pairs, repeated in the result."),
 ];
 
-const TRIALS: Shape = Shape::Integer(1, 1_000);
-const RUN: &[Field] = &[
-    Field::optional("trials", TRIALS, "Fresh processes per subject; an interval needs 6."),
-    Field::optional("at", Shape::Tables(RUN_AT), "Another count at some points of the matrix."),
-];
-const DEFAULTS_RUN: &[Field] = &[Field::optional("trials", TRIALS, "Fresh processes per subject; an interval needs 6.")];
+const COUNT: Shape = Shape::Integer(1, 1_000);
+const TRIALS: Field = Field::optional("trials", COUNT, "Fresh processes per subject; an interval needs 6.");
+const RUN: &[Field] = &[TRIALS, Field::optional("at", Shape::Tables(RUN_AT), "Another count at some points of the matrix.")];
+const DEFAULTS_RUN: &[Field] = &[TRIALS];
 
 const RUN_AT: &[Field] = &[
     Field::required("when", Shape::Point, "At these points of the matrix."),
-    Field::required("trials", TRIALS, "Fresh processes per subject there."),
+    Field::required("trials", COUNT, "Fresh processes per subject there."),
 ];
 
 const WARMUP: Choice = Choice {

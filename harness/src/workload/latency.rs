@@ -80,10 +80,9 @@ pub enum Beside {
 }
 
 impl LatencyWorkload {
-    /// The share of each worker's time that neighbours are to take, in per cent; `None` without such neighbours.
-    pub fn beside_percent(&self) -> Option<u32> {
-        let has_neighbours = matches!(self.mode, LatencyMode::Wake | LatencyMode::Spawn) && self.from == Waker::Inside;
-        (has_neighbours && self.busy_percent > 0).then_some(self.busy_percent)
+    /// Whether neighbours take [`busy_percent`](Self::busy_percent) of each worker; from outside the woken tasks do.
+    pub fn has_load_beside(&self) -> bool {
+        self.busy_percent > 0 && self.from == Waker::Inside && matches!(self.mode, LatencyMode::Wake | LatencyMode::Spawn)
     }
 }
 

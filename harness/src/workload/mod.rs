@@ -218,12 +218,9 @@ impl Workload {
         }
     }
 
-    /// The share of each worker's time that tasks beside the measured ones are to take, in per cent; `None` where there are none.
-    pub fn beside_percent(&self) -> Option<u32> {
-        match self {
-            Self::Latency(latency) => latency.beside_percent(),
-            _ => None,
-        }
+    /// Whether tasks beside the measured ones take a share of each worker's time.
+    pub fn has_load_beside(&self) -> bool {
+        matches!(self, Self::Latency(latency) if latency.has_load_beside())
     }
 
     /// Why nobody looks whether twice the work takes twice as long; `None`: the first user does, or a guard needs no such look.

@@ -173,8 +173,7 @@ pub fn assemble(control: &Ledger, phases: &PhaseReport, trial: &Trial, fleet: Fl
     if tally.sum.syscalls > 0 {
         counters.insert("syscalls_measured".into(), tally.sum.syscalls);
     }
-    if let Some(asked) = trial.workload.beside_percent() {
-        counters.insert("beside_asked_percent".into(), u64::from(asked));
+    if trial.workload.has_load_beside() {
         counters.insert("beside_ns".into(), tally.sum.beside_ns);
     }
     for ((class, errno), count) in &tally.sum.errnos {

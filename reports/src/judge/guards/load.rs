@@ -49,15 +49,13 @@ const BESIDE_SHARE: f64 = 0.8;
 
 /// `generator` of a row beside a load: the tasks that make the load got the time that they ask for.
 fn beside(row: &Row<'_>) -> Option<Finding> {
-    let shares = |trial: &Recorded<'_>| {
-        let counter = |id: &str| trial.record.counters.get(id).map(|count| *count as f64);
+    let asked = row.case.effective.pointer("/workload/latency/busy_percent")?.as_f64()? / 100.0;
+    let share = |trial: &Recorded<'_>| {
         let workers = trial.record.workers.iter().filter(|worker| worker.polls.unwrap_or(1) > 0).count().max(1) as f64;
         let window = trial.record.elapsed_ns.max(1) as f64 * workers;
-        Some((counter("beside_asked_percent")? / 100.0, counter("beside_ns")? / window))
+        Some(*trial.record.counters.get("beside_ns")? as f64 / window)
     };
-    let found: Vec<(f64, f64)> = row.recorded().filter_map(|trial| shares(&trial)).collect();
-    let asked = found.first()?.0;
-    let taken = quantile::median(&found.iter().map(|(_, taken)| *taken).collect::<Vec<f64>>())?;
+    let taken = quantile::median(&row.recorded().filter_map(|trial| share(&trial)).collect::<Vec<f64>>())?;
     let detail =
         format!("the tasks beside took {} of the workers' time in the median trial, {} were asked for", Share(taken), Share(asked));
     let kept = taken / asked;

@@ -43,15 +43,19 @@ fn with_times(record: &mut TrialRecord, mean_ns: u64, count: u64) {
     record.histograms = vec![histogram::encode("service_time", "ns", &times).unwrap()];
 }
 
-/// Neighbours that ask for 90 % of each worker and take so much.
-fn with_load_beside(record: &mut TrialRecord, percent: u64) {
-    record.counters.insert("beside_asked_percent".into(), 90);
-    record.counters.insert("beside_ns".into(), record.elapsed_ns * record.workers.len().max(1) as u64 * percent / 100);
+/// Neighbours that are to take 90 % of each worker, and take so much.
+fn with_load_beside(percent: u64) -> Journal {
+    let mut journal = Journal::round_trips();
+    journal.header.cases[0].effective["workload"]["latency"] = serde_json::json!({ "busy_percent": 90 });
+    bent(journal, |record, _| {
+        let workers = record.workers.len().max(1) as u64;
+        record.counters.insert("beside_ns".into(), record.elapsed_ns * workers * percent / 100);
+    })
 }
 
 #[test]
 fn a_load_beside_that_was_there_is_told_and_objected_to_by_nobody() {
-    let row = row(&bent(Journal::round_trips(), |record, _| with_load_beside(record, 85)));
+    let row = row(&with_load_beside(85));
     assert_eq!(objections(&row), BTreeSet::new());
     let told = row.validity.checks.iter().find(|check| check.id == "generator").unwrap();
     assert!(told.detail.starts_with("the tasks beside took 85"), "{}", told.detail);
@@ -109,7 +113,7 @@ fn lies_of_the_record() -> Vec<Lie> {
             "finite",
             Invalid,
         ),
-        ("a third of the load beside", bent(tcp(), |record, _| with_load_beside(record, 30)), "generator", Suspect),
+        ("a third of the load beside", with_load_beside(30), "generator", Suspect),
         ("batches of 1 µs", bent(tcp(), |record, _| record.batches = (0..10).map(|n| (1, 1_000 + n)).collect()), "timer-floor", Invalid),
         ("batches of 10 µs", bent(tcp(), |record, _| record.batches = (0..10).map(|n| (1, 10_000 + n)).collect()), "timer-floor", Suspect),
         (
