@@ -53,6 +53,7 @@ fn main() -> ExitCode {
         network: Network { sources: (0..sources).map(|turn| format!("127.0.0.{}", turn + 2)).collect(), ..Network::default() },
         phases: Phases { warmup_ms: 300, warmup_window_ms: Some(100), measure_ms, drain_ms: 1_000, ..Phases::default() },
         seed: 7,
+        gate: Default::default(),
     };
     let subjects: [&dyn Subject; 4] = [&Ceiling, &Tokio, &TokioCt, &Zokio];
     let Some(chosen) = subjects.into_iter().find(|known| known.describe().name == *subject) else {

@@ -16,6 +16,7 @@ pub mod load_test;
 pub mod paced;
 #[cfg(target_os = "linux")]
 pub mod page_cache;
+pub mod planted;
 pub mod recorder;
 mod ring_nop;
 pub mod stamp;

@@ -15,6 +15,7 @@ use hdrhistogram::Histogram;
 
 use super::cpu;
 use super::paced::LATE_NS;
+use super::planted::Spinner;
 use super::tally::{Ledger, ThreadTally};
 use crate::load::closed::{SLICES_MAX, Window};
 
@@ -80,6 +81,8 @@ pub struct Recorder {
     total_errors: u64,
     total_response_ns: u64,
     tally: ThreadTally,
+    /// `None` but in the trial of a gate that proves itself.
+    planted: Option<Box<Spinner>>,
 }
 
 impl Recorder {
@@ -89,7 +92,7 @@ impl Recorder {
         tally.thread_id = cpu::thread_id();
         tally.cpus = cpu::thread_cpus();
         let (control, slot) = (Arc::clone(control), control.claim_slot());
-        Self { control, slot, total_ok: 0, total_errors: 0, total_response_ns: 0, tally }
+        Self { control, slot, total_ok: 0, total_errors: 0, total_response_ns: 0, tally, planted: Spinner::of_this_trial() }
     }
 
     /// An operation ended well and was verified.
@@ -102,6 +105,15 @@ impl Recorder {
             self.tally.slice_ok[slice] += 1;
             self.tally.bytes += bytes;
             self.tally.service.saturating_record(service_ns);
+        }
+        self.spin();
+    }
+
+    /// The planted work of this operation, or of these, where there is any.
+    #[inline]
+    fn spin(&mut self) {
+        if let Some(planted) = &mut self.planted {
+            planted.spin();
         }
     }
 
@@ -136,7 +148,7 @@ impl Recorder {
         self.total_ok += operations;
         self.control.slot(self.slot).set_ok(self.total_ok);
         // Read once: an operation at the edge of a window counts on one side of it, with all its times.
-        let Some(window) = self.control.window() else { return };
+        let Some(window) = self.control.window() else { return self.spin() };
         let tally = self.tally.paced.get_or_insert_default().window(window);
         tally.ok += operations;
         tally.bytes += bytes;
@@ -146,6 +158,7 @@ impl Recorder {
             self.tally.bytes += bytes;
             self.tally.service.saturating_record_n(service_ns, operations);
         }
+        self.spin();
     }
 
     /// A round of operations ended well and was verified. Its operations were not timed one by one, so they have no service time: a
@@ -158,6 +171,7 @@ impl Recorder {
             self.tally.slice_ok[slice.min(SLICES_MAX - 1)] += operations;
             self.tally.bytes += bytes;
         }
+        self.spin();
     }
 
     /// A server has answered a request it had verified; its time is the client's to tell.
@@ -169,6 +183,7 @@ impl Recorder {
             self.tally.slice_ok[0] += 1;
             self.tally.bytes += bytes;
         }
+        self.spin();
     }
 
     /// A task beside the measured ones kept the CPU for so long.

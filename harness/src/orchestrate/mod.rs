@@ -8,6 +8,7 @@
 //!
 //! Where next: [`run`] for the loop, [`journal`] for what survives a kill, [`roster`] for where subjects come from.
 
+pub mod gate;
 pub mod identity;
 pub mod journal;
 pub mod output;

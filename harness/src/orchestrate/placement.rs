@@ -4,7 +4,7 @@ use zokio::topology::{Core, Topology};
 
 use super::roster::Entry;
 use crate::plan::{Case, Endpoints, cores_first, network_for};
-use crate::subject::protocol::{PROTOCOL, Role, Trial};
+use crate::subject::protocol::{GateTrial, PROTOCOL, Role, Trial};
 use crate::subject::spawn::kernel;
 use crate::subject::spawn::trial::{Part, Parts};
 
@@ -43,6 +43,7 @@ pub fn parts<'a>(case: &Case, trial_id: &str, index: usize, seed: u64, subject: 
         network: network_for(&case.workload, index),
         phases: case.phases.clone(),
         seed,
+        gate: GateTrial::default(),
     };
     let part = |entry: &'a Entry, role, cpus: &[u32]| Part { executable: &entry.executable, trial: trial(entry, role, cpus) };
     match &case.endpoints {

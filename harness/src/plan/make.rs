@@ -56,7 +56,7 @@ pub fn plan(suite: &Suite, allowed_cpus: &[u32], options: &PlanOptions) -> Resul
         let case =
             Case { header, workload: spec.workload.clone(), load: spec.load.clone(), phases, endpoints, runtime: spec.runtime.clone() };
         // From the id, not the index: a case keeps its trials whatever stands before it in the file.
-        let id = word(&sha256(spec.id.as_bytes()));
+        let id = case_word(&spec.id);
         let mut random = SplitMix::mixed([seed, id]);
         for slot in order(case.header.subjects.len(), case.header.trials, &mut random) {
             plan.trials.push(PlannedTrial {
@@ -87,12 +87,17 @@ fn check(options: &PlanOptions) -> Result<(), PlanError> {
     }
 }
 
+/// A number from an id, for seeds.
+pub(crate) fn case_word(id: &str) -> u64 {
+    word(&sha256(id.as_bytes()))
+}
+
 /// The first 64 bits of a sha256 in hex.
 fn word(sha256: &str) -> u64 {
     sha256.get(..16).and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0)
 }
 
-fn header(spec: &CaseSpec, endpoints: &Endpoints, phases: &Phases, options: &PlanOptions) -> CaseHeader {
+pub(super) fn header(spec: &CaseSpec, endpoints: &Endpoints, phases: &Phases, options: &PlanOptions) -> CaseHeader {
     let (subjects, trials) = (subjects(spec, options), trials(spec, options));
     let cpus: BTreeMap<String, Vec<u32>> = match endpoints {
         Endpoints::Together { cpus } => [("all".to_owned(), cpus.clone())].into(),

@@ -10,6 +10,7 @@
 
 mod error;
 mod estimate;
+mod gate;
 mod make;
 mod network;
 mod order;
@@ -18,8 +19,11 @@ mod workers;
 
 pub use error::PlanError;
 pub use estimate::estimate;
+pub use gate::{GateCase, gate_cases};
+pub(crate) use make::case_word;
 pub use make::{PlanOptions, plan};
 pub use network::network_for;
+pub(crate) use order::SplitMix;
 pub use workers::cores_first;
 
 use std::collections::BTreeMap;

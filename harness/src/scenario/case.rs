@@ -13,6 +13,7 @@ use crate::load::Load;
 use crate::workload::Workload;
 
 use super::diagnostic::{Diagnostic, Findings};
+use super::gate;
 use super::goals;
 use super::matrix::Point;
 use super::quantity::DURATION;
@@ -79,6 +80,7 @@ pub(crate) fn build(scenario: &Table, point: &Point, workload: &str, at: &Span, 
         workload,
         thresholds,
         targets,
+        gate: gate::build(scenario, primary_metric, findings),
     }
 }
 

@@ -8,6 +8,7 @@ use super::keys::TARGET_KINDS;
 use super::matrix::{Point, check_filter};
 use super::metric::{self, is_measurable};
 use super::tree::{Entry, Node, Origin, Table};
+use super::validate::integer;
 use super::walk::{bad_quantity, metric_value, number};
 
 /// Judges what does not depend on the matrix point: kinds of targets, filters, values in the metric's unit.
@@ -66,7 +67,8 @@ pub(crate) fn thresholds(scenario: &Table, point: &Point, primary: &str, finding
         let value = table.get("value").and_then(|value| metric_value(value, unit).ok());
         if let (Some(op), Some(value)) = (text("op"), value) {
             let severity = if text("severity") == Some("warn") { Severity::Warn } else { Severity::Fail };
-            specs.push(ThresholdSpec { metric, op: op.to_owned(), value, severity });
+            let grace = integer(table, "grace").and_then(|trials| u32::try_from(trials).ok());
+            specs.push(ThresholdSpec { metric, op: op.to_owned(), value, severity, grace });
         }
     }
     specs
@@ -78,12 +80,16 @@ pub(crate) fn targets(scenario: &Table, point: &Point, primary: &str, subjects: 
     for (table, metric, unit) in applying(scenario, "target", point, primary, findings) {
         let text = |path: &str| table.at(path).and_then(Node::text).map(str::to_owned);
         let value = |path: &str| table.at(path).and_then(|value| metric_value(value, unit).ok());
+        if let (Some(node), None) = (table.get("severity"), table.get("relative")) {
+            let message = "`severity` is for relative targets: figures of other hosts cannot fail anything here";
+            findings.push(Diagnostic::new(&node.span, message).label("unused").help("leave the key out"));
+        }
         if let (Some(value), Some(source)) = (value("historical.value"), text("historical.source")) {
-            specs.push(TargetSpec { metric: metric.clone(), kind: TargetKind::Historical { value, source } });
+            specs.push(TargetSpec { metric: metric.clone(), kind: TargetKind::Historical { value, source }, severity: None });
         }
         if let (Some(value), Some(source)) = (value("published.value"), text("published.source")) {
             let kind = TargetKind::Published { value, source, date: text("published.date"), hardware: text("published.hardware") };
-            specs.push(TargetSpec { metric: metric.clone(), kind });
+            specs.push(TargetSpec { metric: metric.clone(), kind, severity: None });
         }
         let (at_least, of) = (table.at("relative.at_least").and_then(number), table.at("relative.of"));
         if let (Some(at_least), Some((node, of))) = (at_least, of.and_then(|of| of.text().map(|text| (of, text)))) {
@@ -96,7 +102,8 @@ pub(crate) fn targets(scenario: &Table, point: &Point, primary: &str, subjects: 
                 };
                 findings.push(diagnostic.help(format!("its subjects: {}", list(subjects.iter().take(20)))));
             }
-            specs.push(TargetSpec { metric, kind: TargetKind::Relative { at_least, of: of.to_owned() } });
+            let severity = text("severity").map(|word| if word == "fail" { Severity::Fail } else { Severity::Warn });
+            specs.push(TargetSpec { metric, kind: TargetKind::Relative { at_least, of: of.to_owned() }, severity });
         }
     }
     specs

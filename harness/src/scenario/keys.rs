@@ -67,6 +67,21 @@ const MEASURE: &[Field] = &[
 ];
 const DRAIN: &[Field] = &[Field::required("max", Shape::Duration(MS, HOUR, MS), "How long operations under way may take to end.")];
 
+/// Slices of a measured window are judged as batches from this length on, and a gate wants at least five of them.
+const GATE_MEASURE_MIN: u64 = 25 * MS;
+
+const GATE: &[Field] = &[
+    Field::optional("enabled", Shape::Boolean, "false: `gate` leaves the scenario out."),
+    Field::optional("warmup", Shape::Duration(MS, HOUR, MS), "Work before the measured window of each trial of a gate; 5ms when left out."),
+    Field::optional(
+        "measure",
+        Shape::Duration(GATE_MEASURE_MIN, HOUR, MS),
+        "Measured window of each trial of a gate: five batches or more of 5ms.",
+    ),
+    Field::optional("metrics", Shape::Metrics, "What is gated; the rate and CPU per operation when left out."),
+    Field::optional("tolerance", Shape::Positive, "The slow-down that must be caught, as a share: 0.05 for 5 %."),
+];
+
 const PLACEMENT: &[Field] = &[
     Field::optional("endpoints", Shape::OneOf(&["together", "apart"]), "together: one process is both ends; apart: the subject serves."),
     Field::optional("cpus", Shape::Cpus, "together: CPUs of the process, one worker each; \"free\" pins nothing."),
@@ -101,6 +116,7 @@ const THRESHOLD: &[Field] = &[
     Field::required("op", Shape::OneOf(OPS), "How it is compared with the value."),
     Field::required("value", Shape::MetricValue, "The limit, in the metric's unit."),
     Field::optional("severity", Shape::OneOf(SEVERITIES), "fail: exit code 1; warn: a warning."),
+    Field::optional("grace", Shape::Integer(0, 1_000), "So many trials may miss it; without it, the whole interval has to keep it."),
     Field::optional("when", Shape::Point, "Only at these points of the matrix."),
 ];
 
@@ -109,6 +125,7 @@ const TARGET: &[Field] = &[
     Field::optional("historical", Shape::Table(HISTORICAL), "A figure of the past with what it measured; never comparable."),
     Field::optional("published", Shape::Table(PUBLISHED), "A published figure; shown, never compared across hosts."),
     Field::optional("relative", Shape::Table(RELATIVE), "A share of another subject of the same run."),
+    Field::optional("severity", Shape::OneOf(SEVERITIES), "relative: `gate` fails, or warns, where it is missed; a run only shows it."),
     Field::optional("when", Shape::Point, "Only at these points of the matrix."),
 ];
 /// The kinds of target: a target has exactly one.
@@ -147,6 +164,7 @@ pub(crate) const SCENARIO: &[Field] = &[
     Field::optional("warmup", Shape::Choice(&WARMUP), "Work that is not counted."),
     Field::optional("measure", Shape::Inherited(MEASURE), "The measured window."),
     Field::optional("drain", Shape::Inherited(DRAIN), "The end of a trial."),
+    Field::optional("gate", Shape::Inherited(GATE), "How `gate` measures it."),
     Field::optional("placement", Shape::Inherited(PLACEMENT), "Who runs where."),
     Field::optional("load", Shape::Choice(&LOAD), "When operations start."),
     Field::optional("runtime", Shape::Scalars, "Settings passed to the runtime."),
@@ -176,6 +194,7 @@ pub(crate) const DEFAULTS: &[Field] = &[
     Field::optional("warmup", Shape::Choice(&WARMUP), "Work that is not counted."),
     Field::optional("measure", Shape::Inherited(MEASURE), "The measured window."),
     Field::optional("drain", Shape::Inherited(DRAIN), "The end of a trial."),
+    Field::optional("gate", Shape::Inherited(GATE), "How `gate` measures them."),
     Field::optional("placement", Shape::Inherited(PLACEMENT), "Who runs where."),
     Field::optional("load", Shape::Choice(&LOAD), "When operations start."),
     Field::optional("runtime", Shape::Scalars, "Settings passed to the runtime."),

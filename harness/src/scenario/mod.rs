@@ -12,6 +12,7 @@
 mod builtin;
 mod case;
 mod diagnostic;
+mod gate;
 mod goals;
 mod keys;
 mod load;
@@ -34,6 +35,7 @@ mod workloads;
 pub use builtin::{names as builtin_names, text as builtin_text};
 pub use case::SUBJECTS;
 pub use diagnostic::{Diagnostic, render};
+pub use gate::GateSpec;
 pub use load::{load, load_builtin, parse};
 pub use metric::{MetricId, all as metrics, find as metric};
 pub use schema::json_schema;

@@ -53,7 +53,8 @@ fn value(shape: &Shape) -> Map<String, Json> {
             let kinds: Vec<Json> = [&DURATION, &SIZE, &RATE, &BYTE_RATE].into_iter().map(quantity).collect();
             json!({ "anyOf": [{ "type": "number", "minimum": 0 }, { "anyOf": kinds }] })
         }
-        Shape::Metric => json!({ "enum": metric::all().into_iter().map(|metric| metric.id).collect::<Vec<_>>() }),
+        Shape::Metric => metric_ids(),
+        Shape::Metrics => json!({ "type": "array", "minItems": 1, "uniqueItems": true, "items": metric_ids() }),
         Shape::Boolean => json!({ "type": "boolean" }),
         Shape::Duration(..) => quantity(&DURATION),
         Shape::Rate(..) => quantity(&RATE),
@@ -125,6 +126,10 @@ fn point() -> Json {
 fn quantity(kind: &Kind) -> Json {
     let units: Vec<&str> = kind.units.iter().map(|(unit, _)| *unit).collect();
     json!({ "type": "string", "pattern": format!("^[0-9][0-9_]*(\\.[0-9_]+)?({})$", units.join("|")) })
+}
+
+fn metric_ids() -> Json {
+    json!({ "enum": metric::all().into_iter().map(|metric| metric.id).collect::<Vec<_>>() })
 }
 
 fn id() -> Json {

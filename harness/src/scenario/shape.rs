@@ -38,6 +38,8 @@ pub(crate) enum Shape {
     MetricValue,
     /// A metric id.
     Metric,
+    /// A list of distinct metric ids.
+    Metrics,
     /// True or false.
     Boolean,
     /// A duration, in nanoseconds, both ends included, a multiple of the third.
@@ -108,6 +110,7 @@ impl Shape {
             Self::Positive => "a number above zero".into(),
             Self::MetricValue => "a number, or a quantity in the metric's unit".into(),
             Self::Metric => "a metric id".into(),
+            Self::Metrics => "a list of metric ids, as `[\"cpu_ns_per_op\"]`".into(),
             Self::Boolean => "true or false".into(),
             Self::Duration(..) => format!("a duration, as `\"{}\"`", DURATION.example),
             Self::Rate(..) => format!("a rate, as `\"{}\"`", RATE.example),

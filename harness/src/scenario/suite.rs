@@ -10,6 +10,7 @@ use zokio_report::schema::result::SuiteInfo;
 use crate::load::Load;
 use crate::workload::Workload;
 
+use super::gate::GateSpec;
 use super::shape::DOUBLING;
 
 /// A checked scenario file.
@@ -86,6 +87,8 @@ pub struct CaseSpec {
     pub thresholds: Vec<ThresholdSpec>,
     /// Figures to reach.
     pub targets: Vec<TargetSpec>,
+    /// How a gate measures it; no part of what a run measures, so not of its hash.
+    pub gate: GateSpec,
 }
 
 /// Work that is not counted.

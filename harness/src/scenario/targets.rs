@@ -46,7 +46,7 @@ pub fn parse(source: Source) -> Result<Vec<TargetSpec>, Vec<Diagnostic>> {
         check_figure(value, known.unit, "target", &mut findings);
         if let Ok(value) = metric_value(value, known.unit) {
             let kind = TargetKind::Published { value, source, date: text("date"), hardware: text("hardware") };
-            targets.push(TargetSpec { metric: known.id, kind });
+            targets.push(TargetSpec { metric: known.id, kind, severity: None });
         }
     }
     if findings.is_empty() { Ok(targets) } else { Err(findings.into_sorted()) }

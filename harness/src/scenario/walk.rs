@@ -97,6 +97,7 @@ pub(crate) fn check(shape: &'static Shape, node: &Node, path: &str, key: &Span, 
                 findings.push(out_of_range(path, &node.span, *count < 1, "1", &WORKERS_MAX.to_string(), shape));
             }
         }
+        (Shape::Metrics, Value::Array(elements)) => super::gate::check_metrics(elements, path, &node.span, findings),
         (Shape::Ids, Value::Array(elements)) => check_ids(elements, path, &node.span, findings),
         (Shape::Texts, Value::Array(elements)) if elements.iter().all(|element| element.text().is_some()) => {}
         (Shape::Labels, Value::Table(table)) => check_free(table, path, "a text", |node| node.text().is_some(), findings),
@@ -162,7 +163,7 @@ fn check_word(words: &[&str], word: &str, path: &str, span: &Span, findings: &mu
     });
 }
 
-fn check_metric(id: &str, span: &Span, findings: &mut Findings) {
+pub(crate) fn check_metric(id: &str, span: &Span, findings: &mut Findings) {
     if metric::find(id).is_some() {
         return;
     }

@@ -15,6 +15,7 @@ use zokio_report::schema::record::TrialRecord;
 use zokio_report::schema::result::BuildInfo;
 
 use crate::load::Load;
+use crate::measure::planted::Planted;
 use crate::workload::Workload;
 
 /// The protocol's version.
@@ -91,6 +92,26 @@ pub struct Trial {
     pub phases: Phases,
     /// The trial's seed.
     pub seed: u64,
+    /// What is different in the trial of a gate.
+    #[serde(default, skip_serializing_if = "GateTrial::is_default")]
+    pub gate: GateTrial,
+}
+
+/// What is different in the trial of a gate.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GateTrial {
+    /// Other trials of the same build have shown that twice the work takes twice as long.
+    #[serde(default)]
+    pub no_doubling: bool,
+    /// More work than the subject has, for a gate that proves itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planted: Option<Planted>,
+}
+
+impl GateTrial {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Addresses of a trial.

@@ -24,6 +24,8 @@ use super::protocol::{
     SubjectDescription, Trial,
 };
 
+use crate::measure::{doubling, planted};
+
 pub use super::application::{serve_async, serve_fn};
 
 /// Something that can run trials.
@@ -150,6 +152,7 @@ pub fn serve_on(subjects: &[&dyn Subject], mut input: impl BufRead + Send + 'sta
     let session = Arc::new(Session::new(output));
     let outcome = read_request(&mut input).and_then(|trial| {
         watch_for_end(input, Arc::clone(&session));
+        prepare(&trial);
         answer(subjects, &trial, &session)
     });
     match outcome {
@@ -177,6 +180,16 @@ fn read_request(input: &mut impl BufRead) -> Result<Trial, Failure> {
         return Err(bad(format!("protocol {} is asked for, this subject speaks {PROTOCOL}", trial.protocol)));
     }
     Ok(*trial)
+}
+
+/// What holds for the whole process, since it runs one trial.
+fn prepare(trial: &Trial) {
+    if trial.gate.no_doubling {
+        doubling::leave_out();
+    }
+    if let Some(planted) = trial.gate.planted {
+        planted::plant(planted);
+    }
 }
 
 fn watch_for_end(mut input: impl Read + Send + 'static, session: Arc<Session>) {

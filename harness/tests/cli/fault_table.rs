@@ -107,6 +107,7 @@ fn record_of_a_removed_loop() -> Value {
         network: Network::default(),
         phases: Phases { warmup_ms: 1, warmup_window_ms: None, measure_ms: WINDOW_NS / 1_000_000, drain_ms: 1_000, ..Phases::default() },
         seed: 7,
+        gate: Default::default(),
     };
     let control = Arc::new(Ledger::default());
     let record = threads::run(&trial, &Session::detached(), &control, "dead", threads::report("dead", &trial), |users| {

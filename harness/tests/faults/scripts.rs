@@ -69,6 +69,7 @@ pub(crate) fn trial(role: Role) -> Trial {
         network: Default::default(),
         phases: Phases { warmup_ms: 0, warmup_window_ms: None, measure_ms: 50, drain_ms: 50, ..Phases::default() },
         seed: 7,
+        gate: Default::default(),
     }
 }
 

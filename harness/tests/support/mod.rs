@@ -50,6 +50,7 @@ pub(crate) fn trial(subject: &str, role: Role, workload: TcpWorkload, users: u32
         network: Network::default(),
         phases: Phases { warmup_ms: 20, warmup_window_ms: None, measure_ms: 50, drain_ms: 5_000, ..Phases::default() },
         seed: 11,
+        gate: Default::default(),
     }
 }
 

@@ -25,6 +25,7 @@ fn one(spec: &TargetSpec, subject: &SubjectResult, subjects: &[SubjectResult]) -
         ratio: observed(subject, &spec.metric).filter(|_| value != 0.0).map(|observed| observed / value).filter(|ratio| ratio.is_finite()),
         ratio_unfavourable: None,
         reached: None,
+        severity: None,
     };
     match &spec.kind {
         TargetKind::Historical { value, source } => figure("historical", *value, source, None),
@@ -60,5 +61,6 @@ fn relative(spec: &TargetSpec, at_least: f64, of: &str, subject: &SubjectResult,
         ratio: paired.and_then(|paired| paired.ratio),
         ratio_unfavourable: unfavourable,
         reached: unfavourable.map(|unfavourable| unfavourable >= at_least),
+        severity: spec.severity,
     }
 }

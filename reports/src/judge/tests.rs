@@ -210,7 +210,8 @@ type Ending = (&'static str, fn(&mut Journal), u8, u8);
 fn exit_codes_follow_their_precedence() {
     let limit = |journal: &mut Journal| {
         let metric = "round_trips_per_s".into();
-        journal.header.cases[0].thresholds = vec![ThresholdSpec { metric, op: ">=".into(), value: 1e9, severity: Severity::Fail }];
+        journal.header.cases[0].thresholds =
+            vec![ThresholdSpec { metric, op: ">=".into(), value: 1e9, severity: Severity::Fail, grace: None }];
     };
     let endings: [Ending; 9] = [
         ("clean", |_| (), exit::PASSED, exit::PASSED),
@@ -259,7 +260,8 @@ fn exit_codes_follow_their_precedence() {
 fn a_slow_peer_fails_no_threshold_of_the_subject_under_test() {
     let mut journal = Journal::round_trips();
     let metric = "round_trips_per_s".to_string();
-    journal.header.cases[0].thresholds = vec![ThresholdSpec { metric, op: ">=".into(), value: 200e3, severity: Severity::Fail }];
+    journal.header.cases[0].thresholds =
+        vec![ThresholdSpec { metric, op: ">=".into(), value: 200e3, severity: Severity::Fail, grace: None }];
     let result = journal.summarize();
     let missed: Vec<&str> = result.cases[0]
         .thresholds

@@ -21,16 +21,35 @@ pub(super) fn judge(specs: &[ThresholdSpec], subjects: &[SubjectResult]) -> Vec<
 
 fn one(spec: &ThresholdSpec, subject: &SubjectResult, severity: Severity) -> ThresholdResult {
     let metric = find(subject, &spec.metric).filter(|_| is_rankable(subject));
-    let observed = metric.and_then(|metric| unfavourable(metric, &spec.op, spec.value));
+    let observed = metric.and_then(|metric| match spec.grace {
+        None => unfavourable(metric, &spec.op, spec.value),
+        Some(_) => metric.value,
+    });
+    let misses = spec.grace.and_then(|_| misses(metric?, &spec.op, spec.value));
+    let passed = match spec.grace {
+        None => observed.and_then(|observed| holds(observed, &spec.op, spec.value)),
+        Some(grace) => misses.map(|misses| misses <= grace),
+    };
     ThresholdResult {
         subject: subject.subject.clone(),
         metric: spec.metric.clone(),
         op: spec.op.clone(),
         value: spec.value,
         observed,
-        passed: observed.and_then(|observed| holds(observed, &spec.op, spec.value)),
+        passed,
         severity,
+        grace: spec.grace,
+        misses,
     }
+}
+
+/// Trials whose own value does not keep the limit; one without a value cannot be forgiven.
+fn misses(metric: &Metric, op: &str, limit: f64) -> Option<u32> {
+    if metric.trials.is_empty() {
+        return None;
+    }
+    let missed = |value: &Option<f64>| value.is_none_or(|value| holds(value, op, limit) != Some(true));
+    Some(metric.trials.iter().filter(|value| missed(value)).count() as u32)
 }
 
 /// The end of the interval that is worse for this limit; the value where there is no interval.
@@ -88,6 +107,10 @@ mod tests {
             assert_eq!(unfavourable(&metric, op, limit), observed, "{op} {limit}");
             assert_eq!(holds(observed.unwrap(), op, limit), passed, "{op} {limit}");
         }
+        let trials = vec![Some(90.0), Some(101.0), None, Some(99.0)];
+        let graced = Metric { trials, ..metric.clone() };
+        assert_eq!(misses(&graced, "<=", 100.0), Some(2), "a trial without a value is a miss");
+        assert_eq!(misses(&metric, "<=", 100.0), None, "without trials nothing is known");
         let without_interval = Metric { ci: None, ..metric };
         assert_eq!(unfavourable(&without_interval, "<=", 100.0), Some(90.0));
     }

@@ -207,7 +207,11 @@ pub(super) fn threshold_line(threshold: &ThresholdResult) -> String {
         None => "not judged",
     };
     let seen = threshold.observed.map_or_else(|| ABSENT.into(), |observed| observed.to_string());
-    format!("{} {} {} {}: {outcome}, seen {seen}", threshold.subject, threshold.metric, threshold.op, threshold.value)
+    let graced = threshold
+        .grace
+        .zip(threshold.misses)
+        .map_or_else(String::new, |(grace, misses)| format!(", missed by {misses} trials of which {grace} are forgiven"));
+    format!("{} {} {} {}: {outcome}, seen {seen}{graced}", threshold.subject, threshold.metric, threshold.op, threshold.value)
 }
 
 /// Rows in one of `states`, with their case.

@@ -79,7 +79,7 @@ fn case(shape: &Shape) -> CaseHeader {
         cpus: cpus.iter().map(|(role, cpus)| (role.to_string(), cpus.clone())).collect(),
         operations_per_connection: None,
         bytes_per_operation: shape.bytes_per_operation,
-        thresholds: vec![ThresholdSpec { metric: "error_rate".into(), op: "==".into(), value: 0.0, severity: Severity::Fail }],
+        thresholds: vec![ThresholdSpec { metric: "error_rate".into(), op: "==".into(), value: 0.0, severity: Severity::Fail, grace: None }],
         targets: targets(shape),
         effective: json!({ "workload": { "sleep": { "duration_ns": 50_000 } } }),
     }
@@ -89,7 +89,7 @@ fn targets(shape: &Shape) -> Vec<TargetSpec> {
     if shape.workload == "sleep" {
         return Vec::new();
     }
-    let of = |kind| TargetSpec { metric: shape.metric.into(), kind };
+    let of = |kind| TargetSpec { metric: shape.metric.into(), kind, severity: None };
     vec![
         of(TargetKind::Historical {
             value: 177_935.0,

@@ -66,6 +66,9 @@ pub struct TargetResult {
     pub ratio_unfavourable: Option<f64>,
     /// Reached; `null` where not comparable or not measured.
     pub reached: Option<bool>,
+    /// What a miss does to a gate; absent where nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<Severity>,
 }
 
 /// A threshold, and what was seen.
@@ -85,6 +88,12 @@ pub struct ThresholdResult {
     pub passed: Option<bool>,
     /// What a miss does.
     pub severity: Severity,
+    /// Trials that may miss it, where the scenario forgives some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace: Option<u32>,
+    /// Trials that missed it, where some are forgiven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub misses: Option<u32>,
 }
 
 /// What a missed threshold does.

@@ -136,6 +136,9 @@ pub struct ThresholdSpec {
     pub value: f64,
     /// What a miss does.
     pub severity: Severity,
+    /// So many trials may miss it; `None`: the interval's unfavourable end has to keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace: Option<u32>,
 }
 
 /// A figure to reach. Exactly one of the three kinds.
@@ -145,6 +148,9 @@ pub struct TargetSpec {
     pub metric: String,
     /// Which kind.
     pub kind: TargetKind,
+    /// What a miss does to a gate; a run is never failed by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<Severity>,
 }
 
 /// The kinds of target; only relative ones travel between hosts.
