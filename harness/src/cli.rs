@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 use clap::{Parser, Subcommand};
 
 use crate::command::arguments::{CheckArgs, ReportArgs, RunArgs, SchemaFormat};
-use crate::command::{check, host, list, report, run, schema, subjects};
+use crate::command::gate::arguments::GateArgs;
+use crate::command::{check, gate, host, list, report, run, schema, subjects};
 use crate::error::CommandError;
 use crate::host::build;
 
@@ -39,6 +40,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Fail when a build got slower than another: for CI
+    Gate(Box<GateArgs>),
     /// Render stored results again, or several in one page
     Report(ReportArgs),
     /// Print the JSON Schema of a format
@@ -57,6 +60,7 @@ impl Command {
         match self {
             Self::Run(arguments) => run::run(&arguments),
             Self::Check(arguments) => Ok(check::run(&arguments.scenarios, &arguments.sets)),
+            Self::Gate(arguments) => gate::run(&arguments),
             Self::List => Ok(list::run(&subjects::described())),
             Self::Host { json } => Ok(host::run(json)),
             Self::Report(arguments) => report::run(&arguments),

@@ -95,3 +95,8 @@ fn an_argument_of_set_is_shown_like_a_file() {
     ];
     shows("units+set", &sets);
 }
+
+#[test]
+fn what_a_gate_cannot_measure_is_named() {
+    shows("gate", &[]);
+}

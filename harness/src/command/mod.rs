@@ -3,6 +3,7 @@
 pub mod arguments;
 pub mod baseline;
 pub mod check;
+pub mod gate;
 pub mod host;
 pub mod list;
 pub mod report;

@@ -27,7 +27,7 @@ use crate::orchestrate::progress::{Progress, short_time};
 use crate::orchestrate::roster::Roster;
 use crate::orchestrate::run::Run;
 use crate::orchestrate::{identity, preflight, signals};
-use crate::plan::{Plan, PlanOptions, plan};
+use crate::plan::{Plan, PlanError, PlanOptions, plan};
 use crate::scenario::{self, Suite};
 use crate::subject::spawn::Limits;
 use crate::subject::spawn::interrupt::Interrupt;
@@ -50,7 +50,7 @@ struct Context<'a> {
 pub fn run(arguments: &RunArgs) -> Result<u8, CommandError> {
     let limits = Limits::default();
     let (roster, subjects) = roster(&arguments.subjects, limits.describe)?;
-    let suites = load_all(arguments)?;
+    let suites = load_all(&arguments.scenarios, &arguments.sets)?;
     let plans = plan_all(&suites, arguments, subjects)?;
     let baseline = arguments.baseline.as_deref().map(report::load).transpose()?;
     announce(&suites, &plans);
@@ -77,10 +77,10 @@ pub fn run(arguments: &RunArgs) -> Result<u8, CommandError> {
 }
 
 /// All suites, or the mistakes of all files at once.
-fn load_all(arguments: &RunArgs) -> Result<Vec<Suite>, CommandError> {
+pub(super) fn load_all(scenarios: &[String], sets: &[String]) -> Result<Vec<Suite>, CommandError> {
     let (mut suites, mut rendered) = (Vec::new(), String::new());
-    for name in &arguments.scenarios {
-        match scenario::load(name, &arguments.sets) {
+    for name in scenarios {
+        match scenario::load(name, sets) {
             Ok(suite) => suites.push(suite),
             Err(mistakes) => rendered.push_str(&scenario::render(&mistakes)),
         }
@@ -91,17 +91,17 @@ fn load_all(arguments: &RunArgs) -> Result<Vec<Suite>, CommandError> {
 fn plan_all(suites: &[Suite], arguments: &RunArgs, subjects: Option<Vec<String>>) -> Result<Vec<Plan>, CommandError> {
     let allowed_cpus = allowed_cpus();
     let options = PlanOptions { seed: arguments.seed, quick: arguments.quick, trials: arguments.trials, subjects };
-    let planned = |suite| {
-        plan(suite, &allowed_cpus, &options).map_err(|error| {
-            let (message, help) = (error.to_string(), Some(error.help()));
-            if error.exit_code() == exit::USAGE {
-                CommandError::Usage { message, help }
-            } else {
-                CommandError::CouldNotRun { message, help }
-            }
-        })
-    };
-    suites.iter().map(planned).collect()
+    suites.iter().map(|suite| plan(suite, &allowed_cpus, &options).map_err(plan_error)).collect()
+}
+
+/// A plan that cannot be made, as the user sees it.
+pub(super) fn plan_error(error: PlanError) -> CommandError {
+    let (message, help) = (error.to_string(), Some(error.help()));
+    if error.exit_code() == exit::USAGE {
+        CommandError::Usage { message, help }
+    } else {
+        CommandError::CouldNotRun { message, help }
+    }
 }
 
 /// What will run, and how long it will take, before it starts.

@@ -1,5 +1,7 @@
 //! The cases of a gate: the same work as in a run, in trials of some 40 ms, each with the metrics that are judged.
 
+use std::time::Duration;
+
 use zokio_report::schema::journal::CaseRole;
 
 use crate::load::Load;
@@ -7,9 +9,10 @@ use crate::scenario::{CaseSpec, GateSpec, Suite};
 use crate::subject::protocol::Phases;
 
 use super::make::header;
+use super::network::{nofile, ports};
 use super::place::place;
 use super::workers::on_host;
-use super::{Case, PlanError, PlanOptions};
+use super::{Case, Plan, PlanError, PlanOptions};
 
 /// A case as a gate measures it.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +21,22 @@ pub struct GateCase {
     pub case: Case,
     /// How the scenario wants it gated.
     pub spec: GateSpec,
+    /// The subject that the scenario names first: the one gated, unless somebody says otherwise.
+    pub subject: String,
+}
+
+/// What the host has to offer for these cases, as for a run.
+pub fn needs(cases: &[GateCase], cpus_allowed: usize, seed: u64) -> Plan {
+    let cases: Vec<Case> = cases.iter().map(|case| case.case.clone()).collect();
+    Plan {
+        seed,
+        trials: Vec::new(),
+        estimate: Duration::ZERO,
+        nofile_needed: cases.iter().map(|case| (case.header.id.clone(), nofile(case))).collect(),
+        ports_needed: cases.iter().map(|case| ports(case, cpus_allowed)).max().unwrap_or(0),
+        notes: Vec::new(),
+        cases,
+    }
 }
 
 /// The cases of a suite that are gated, and a note for each scenario that is not.
@@ -39,7 +58,8 @@ pub fn gate_cases(suite: &Suite, allowed_cpus: &[u32], sides: &[String], notes: 
         let header = header(spec, &endpoints, &phases, &options);
         let case =
             Case { header, workload: spec.workload.clone(), load: spec.load.clone(), phases, endpoints, runtime: spec.runtime.clone() };
-        cases.push(GateCase { case, spec: spec.gate.clone() });
+        let subject = spec.subjects.first().cloned().unwrap_or_default();
+        cases.push(GateCase { case, spec: spec.gate.clone(), subject });
     }
     Ok(cases)
 }
@@ -56,6 +76,6 @@ fn why_not(spec: &CaseSpec) -> Option<&'static str> {
 }
 
 fn phases(spec: &CaseSpec) -> Phases {
-    let ms = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     Phases { warmup_ms: ms(spec.gate.warmup), measure_ms: ms(spec.gate.measure), drain_ms: ms(spec.drain_max), ..Phases::default() }
 }

@@ -19,7 +19,7 @@ mod workers;
 
 pub use error::PlanError;
 pub use estimate::estimate;
-pub use gate::{GateCase, gate_cases};
+pub use gate::{GateCase, gate_cases, needs};
 pub(crate) use make::case_word;
 pub use make::{PlanOptions, plan};
 pub use network::network_for;

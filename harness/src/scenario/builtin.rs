@@ -15,6 +15,7 @@ const FILES: &[(&str, &str)] = &[
     ("http", include_str!("../../../scenarios/http.toml")),
     ("tcp", include_str!("../../../scenarios/tcp.toml")),
     ("stress", include_str!("../../../scenarios/stress.toml")),
+    ("gate", include_str!("../../../scenarios/gate.toml")),
 ];
 
 /// The names, in the order of the list.

@@ -37,8 +37,14 @@ pub use case::SUBJECTS;
 pub use diagnostic::{Diagnostic, render};
 pub use gate::GateSpec;
 pub use load::{load, load_builtin, parse};
+pub(crate) use metric::is_measurable;
 pub use metric::{MetricId, all as metrics, find as metric};
 pub use schema::json_schema;
 pub use source::{FILE_BYTES_MAX, Source, Span};
 pub use suite::{CaseSpec, Cpus, Placement, Suite, Warmup, Workers};
 pub(crate) use validate::sha256;
+
+/// A duration as a user writes it, `300ms`; `None` for anything else.
+pub fn duration(text: &str) -> Option<std::time::Duration> {
+    quantity::DURATION.parse(text).ok().map(std::time::Duration::from_nanos)
+}

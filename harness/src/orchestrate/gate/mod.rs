@@ -9,5 +9,7 @@
 //!
 //! Where next: [`sides`] for what is compared, [`pairs`] for the trials of a block.
 
+pub mod contest;
+pub mod layout;
 pub mod pairs;
 pub mod sides;

@@ -99,7 +99,7 @@ impl<'a> Pairs<'a> {
     ///
     /// # Errors
     /// It was interrupted, a trial gave no record, or the journal cannot be written.
-    pub fn block(&mut self, case: &GateCase, subject: &str, sides: Match<'_>, number: u32) -> Result<[PairOfTrials; 2], Stop> {
+    pub fn block(&mut self, case: &GateCase, sides: Match<'_>, number: u32) -> Result<[PairOfTrials; 2], Stop> {
         let id = case_word(&case.case.header.id);
         let base_word = case_word(&sides.base.label);
         let base_first = SplitMix::mixed([self.seed, id, base_word, number.into()]).next() & 1 == 0;
@@ -111,16 +111,16 @@ impl<'a> Pairs<'a> {
                 let is_base = pair.base_first == (place == 0);
                 let (side, planted) = if is_base { (sides.base, None) } else { (sides.candidate, sides.planted) };
                 let position = Position { block: number, half: half as u32, position: half as u32 * 2 + place, seed };
-                let index = self.trial(case, subject, side, planted, position)?;
+                let index = self.trial(case, side, planted, position)?;
                 *(if is_base { &mut pair.base } else { &mut pair.candidate }) = index;
             }
         }
         Ok(pairs)
     }
 
-    fn trial(&mut self, case: &GateCase, subject: &str, side: &Side, planted: Option<Planted>, at: Position) -> Result<usize, Stop> {
+    fn trial(&mut self, case: &GateCase, side: &Side, planted: Option<Planted>, at: Position) -> Result<usize, Stop> {
         let failed = |failure: Failure| Stop::Failed { case: case.case.header.id.clone(), side: side.label.clone(), failure };
-        let entry = side.entry(subject).map_err(failed)?;
+        let entry = side.entry(&case.subject).map_err(failed)?;
         for attempt in 0..=CACHE_RETRIES {
             if self.interrupt.is_raised() {
                 return Err(Stop::Interrupted);
