@@ -131,8 +131,10 @@ impl DoubledRanks {
     fn patterns(&self) -> Vec<u128> {
         let mut patterns = vec![0u128; self.sum_max + 1];
         patterns[0] = 1;
+        let mut reached = 0;
         for &rank in &self.nonzero {
-            for sum in (rank..=self.sum_max).rev() {
+            reached += rank;
+            for sum in (rank..=reached).rev() {
                 patterns[sum] += patterns[sum - rank];
             }
         }
