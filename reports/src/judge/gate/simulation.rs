@@ -6,7 +6,7 @@
 //!  noise    one-sided, half of it common to the four metrics of a case
 //! ```
 //!
-//! A debug build simulates a fifth of the gates, and a fiftieth of those that take long; what chance may do grows with it.
+//! A debug build simulates fewer gates than an optimized one, and allows chance more for it.
 
 use super::tests::SPEC;
 use super::*;
@@ -14,10 +14,11 @@ use crate::stats::interval::median_interval_at;
 use crate::stats::quantile;
 use crate::stats::random::Random;
 
-/// Gates of a simulation.
-const GATES: u32 = if cfg!(debug_assertions) { 400 } else { 2_000 };
-/// Gates of a simulation whose twenty rows go to the last look, or that are made of many parts.
-const LONG_GATES: u32 = if cfg!(debug_assertions) { 40 } else { 2_000 };
+/// Gates of a simulation: 2,000, and in a debug build as many as take a second.
+const fn gates(debug: u32) -> u32 {
+    if cfg!(debug_assertions) { debug } else { 2_000 }
+}
+
 /// Metrics of a case, measured by the same trials.
 const METRICS: u32 = 4;
 
@@ -116,7 +117,7 @@ fn the_noise_is_as_wide_as_it_says() {
 /// Where the floor does not help, α alone holds: with 20 % of scatter medians beyond 2.5 % are common.
 #[test]
 fn without_a_change_some_row_is_called_worse_in_at_most_one_gate_of_a_hundred() {
-    for (rows, scatter, gates) in [(1, 0.03, GATES), (1, 0.2, GATES), (20, 0.03, GATES), (20, 0.2, LONG_GATES)] {
+    for (rows, scatter, gates) in [(1, 0.03, gates(400)), (1, 0.2, gates(400)), (20, 0.03, gates(100)), (20, 0.2, gates(25))] {
         let found = simulate(gates, rows, scatter, 0.0);
         let most = allowed(gates, ALPHA);
         assert!(found.gates_worse <= most, "m = {rows}, scatter {scatter}: {} of {gates} gates worse", found.gates_worse);
@@ -129,7 +130,7 @@ fn without_a_change_some_row_is_called_worse_in_at_most_one_gate_of_a_hundred() 
 
 #[test]
 fn a_change_is_found() {
-    for (rows, gates) in [(1, GATES), (20, LONG_GATES)] {
+    for (rows, gates) in [(1, gates(300)), (20, gates(20))] {
         let [two, five, ten, faster] = [0.02, 0.05, 0.10, -0.05].map(|effect| simulate(gates, rows, 0.03, effect));
         assert!(five.worse >= 0.98, "m = {rows}: +5 % found in {}", five.worse);
         assert!(five.same <= 0.01, "m = {rows}: +5 % is `same` in {}", five.same);
@@ -146,7 +147,7 @@ fn a_change_is_found() {
 #[test]
 fn the_interval_covers_as_often_as_it_says() {
     // 99.82, 99.34, 99.10 and 99.04 % at the four looks.
-    let runs = 2 * GATES;
+    let runs = 2 * gates(400);
     for (pairs, missed) in LOOKS.into_iter().zip([0.001_831, 0.006_611, 0.009_041, 0.009_560]) {
         let mut outside = 0;
         for seed in 0..runs {
@@ -170,7 +171,7 @@ fn nine_in_ten_gates_find_what_a_row_sees() {
         let mut host = Host::new(3, scatter);
         let logs: Vec<f64> = (0..400).map(|_| host.pair(0.0)[0]).map(|(base, candidate)| (candidate / base).ln()).collect();
         let sees = least_found(&logs, &rule, &SPEC, 1.0).unwrap().share;
-        let gates = GATES / 2;
+        let gates = gates(200);
         let found = (0..gates).filter(|seed| {
             let mut host = Host::new(u64::from(*seed) + 4_711, scatter);
             let mut table = Table::new(rule.clone());
