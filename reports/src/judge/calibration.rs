@@ -2,6 +2,7 @@
 //!
 //! Whoever measures writes exactly these keys; an absent or `null` one makes the guards that need it `skipped`, never passed.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::schema::journal::RunHeader;
@@ -29,10 +30,19 @@ pub const RING_NOP_NS: &str = "ring_nop_ns";
 
 /// The value of a key, when it was measured and makes sense.
 pub(super) fn value(header: &RunHeader, key: &str) -> Option<f64> {
-    header.calibration.get(key).copied().flatten().filter(|value| value.is_finite() && *value > 0.0)
+    value_of(&header.calibration, key)
+}
+
+fn value_of(calibration: &BTreeMap<String, Option<f64>>, key: &str) -> Option<f64> {
+    calibration.get(key).copied().flatten().filter(|value| value.is_finite() && *value > 0.0)
 }
 
 /// The tick of the clock; where it was not measured, one nanosecond, the unit of every record.
+pub fn clock_tick_of(calibration: &BTreeMap<String, Option<f64>>) -> Duration {
+    Duration::from_nanos(value_of(calibration, TIMER_RESOLUTION_NS).map_or(1, |ns| ns.ceil() as u64))
+}
+
+/// [`clock_tick_of`] a run.
 pub(super) fn clock_tick(header: &RunHeader) -> Duration {
-    Duration::from_nanos(value(header, TIMER_RESOLUTION_NS).map_or(1, |ns| ns.ceil() as u64))
+    clock_tick_of(&header.calibration)
 }

@@ -123,28 +123,39 @@ pub(super) fn pooled(
 }
 
 fn costs(row: &Row<'_>) -> Vec<Metric> {
-    let mut metrics = vec![summarized("cpu_ns_per_op", "ns", Better::Lower, per_trial(row, |trial| cpu_per_op(&trial, ALL_ROLES)))];
-    let syscalls = per_trial(row, |trial| {
-        let counter = |id: &str| trial.record.counters.get(id).copied();
-        let [calls, operations] = SAMPLED.map(counter);
-        let sampled = calls.zip(operations).filter(|(_, operations)| *operations > 0);
-        sampled.map(|(calls, operations)| calls as f64 / operations as f64).or(per_success(&trial, counter(SYSCALLS_MEASURED)))
-    });
+    let mut metrics = vec![summarized("cpu_ns_per_op", "ns", Better::Lower, per_trial(row, |trial| cpu_ns_per_op(&trial)))];
+    let syscalls = per_trial(row, |trial| syscalls_per_op(&trial));
     if syscalls.iter().any(Option::is_some) {
         metrics.push(summarized("syscalls_per_op", "1", Better::Lower, syscalls));
     }
-    let rss = per_trial(row, |trial| {
-        let peak: u64 = trial.processes(SUBJECT_ROLES).map(|process| process.rss_peak_bytes).sum();
-        (peak > 0).then_some(peak as f64)
-    });
+    let rss = per_trial(row, |trial| rss_peak_bytes(&trial));
     if rss.iter().any(Option::is_some) {
         metrics.push(summarized("rss_peak_bytes", "B", Better::Lower, rss));
     }
     metrics
 }
 
+/// System calls per operation: as the kernel counted them in a part of the warm-up, else as the subject did in the window.
+pub(super) fn syscalls_per_op(trial: &Recorded<'_>) -> Option<f64> {
+    let counter = |id: &str| trial.record.counters.get(id).copied();
+    let [calls, operations] = SAMPLED.map(counter);
+    let sampled = calls.zip(operations).filter(|(_, operations)| *operations > 0);
+    sampled.map(|(calls, operations)| calls as f64 / operations as f64).or(per_success(trial, counter(SYSCALLS_MEASURED)))
+}
+
+/// Peak resident memory of the subject's processes.
+pub(super) fn rss_peak_bytes(trial: &Recorded<'_>) -> Option<f64> {
+    let peak: u64 = trial.processes(SUBJECT_ROLES).map(|process| process.rss_peak_bytes).sum();
+    (peak > 0).then_some(peak as f64)
+}
+
 fn per_success(trial: &Recorded<'_>, total: Option<u64>) -> Option<f64> {
     total.filter(|_| trial.record.work.ok > 0).map(|total| total as f64 / trial.record.work.ok as f64)
+}
+
+/// CPU per operation of the window, over all processes.
+pub(super) fn cpu_ns_per_op(trial: &Recorded<'_>) -> Option<f64> {
+    cpu_per_op(trial, ALL_ROLES)
 }
 
 /// CPU per operation of the window: the kernel's account as the orchestrator read it, else as the record tells it.
@@ -168,6 +179,24 @@ pub(super) fn cpu_split(row: &Row<'_>) -> CpuPerOperation {
         server_ns_per_op: split.then(|| median(&["server"])).flatten(),
         total_ns_per_op: median(ALL_ROLES),
     }
+}
+
+/// Distribution and quantile of a metric such as `service_time_ns_p99`.
+fn time_of(metric: &str) -> Option<(&str, f64)> {
+    let (id, name) = metric.split_once("_ns_")?;
+    let (_, q) = QUANTILES.iter().find(|(known, _)| *known == name)?;
+    TIMED.contains(&id).then_some((id, *q))
+}
+
+/// Whether a metric is a quantile of times that were taken one by one.
+pub(super) fn is_time(metric: &str) -> bool {
+    time_of(metric).is_some()
+}
+
+/// A quantile of the trial's own distribution, by metric id, as far as its samples support it.
+pub(super) fn time_quantile(trial: &Recorded<'_>, metric: &str) -> Option<f64> {
+    let (id, q) = time_of(metric)?;
+    histogram::supported_quantile(trial.histograms?.get(id)?, q)
 }
 
 fn times(row: &Row<'_>, id: &str) -> Vec<Metric> {

@@ -12,10 +12,13 @@
 //!  RunResult ──▶ verdict: exit code and one line
 //! ```
 //!
+//! A gate asks another question, whether *one* subject got worse, and has its own rule: [`gate`].
+//!
 //! Where next: [`summarize()`] for the order of the steps, `guards` for what makes a row invalid, [`compare`] for the statistics.
 
 pub mod calibration;
 pub mod compare;
+pub mod gate;
 mod guards;
 mod metrics;
 mod row;

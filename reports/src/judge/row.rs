@@ -105,9 +105,7 @@ impl<'a> Row<'a> {
 impl<'a> CountedTrial<'a> {
     fn new(journal: &'a JournalTrial) -> Self {
         let histograms = match &journal.outcome {
-            Outcome::Record(record) => {
-                record.histograms.iter().map(|payload| Ok((payload.id.clone(), histogram::decode(payload)?))).collect()
-            }
+            Outcome::Record(record) => histogram::decode_all(&record.histograms),
             _ => Ok(BTreeMap::new()),
         };
         Self { journal, histograms }

@@ -8,6 +8,7 @@
 //! [`SAMPLES_BEYOND_MIN`] samples lie beyond it, so p99.9 needs 10,000 of them, p99 needs 1,000 and p90 needs 100.
 
 use std::borrow::Borrow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Cursor;
 
@@ -93,6 +94,14 @@ pub fn decode(payload: &HistogramPayload) -> Result<Histogram<u64>, HistogramErr
     }
     let bytes = STANDARD.decode(payload.payload.trim()).map_err(|error| HistogramError::Malformed(error.to_string()))?;
     Deserializer::new().deserialize(&mut Cursor::new(bytes)).map_err(|error| HistogramError::Malformed(error.to_string()))
+}
+
+/// The histograms of a record by their id.
+///
+/// # Errors
+/// As [`decode`], of the first that cannot be decoded.
+pub fn decode_all(payloads: &[HistogramPayload]) -> Result<BTreeMap<String, Histogram<u64>>, HistogramError> {
+    payloads.iter().map(|payload| Ok((payload.id.clone(), decode(payload)?))).collect()
 }
 
 /// All histograms as one, bucket by bucket; `None` when there is none.

@@ -13,6 +13,7 @@
 
 use super::interval::LEVEL;
 use super::quantile;
+use super::random::Random;
 use crate::schema::result::Interval;
 
 /// Draws behind an interval: its ends then fall on order statistics, the 25th and the 975th.
@@ -49,23 +50,6 @@ fn ends(mut values: Vec<f64>) -> Option<Interval> {
     let tail = ((1.0 - LEVEL) / 2.0 * (values.len() + 1) as f64).round() as usize;
     let (lo, hi) = (values.get(tail.checked_sub(1)?)?, values.get(values.len().checked_sub(tail)?)?);
     (lo.is_finite() && hi.is_finite()).then_some(Interval { level: LEVEL, lo: *lo, hi: *hi })
-}
-
-/// splitmix64, with a fixed start.
-struct Random(u64);
-
-impl Random {
-    fn drawn(&mut self, group: &[f64]) -> Vec<f64> {
-        (0..group.len()).map(|_| group[((u128::from(self.next()) * group.len() as u128) >> 64) as usize]).collect()
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        bits ^ (bits >> 31)
-    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub mod bootstrap;
 pub mod holm;
 pub mod interval;
 pub mod quantile;
+pub(crate) mod random;
 pub mod slope;
 pub mod usl;
 pub mod wilcoxon;

@@ -1,20 +1,10 @@
 //! Simulated runs: the interval covers and the test errs as often as they promise, on noise with one-sided bursts.
 
 use super::interval::{median_interval, order_index};
+use super::random::Random;
 use super::wilcoxon::signed_rank;
 
-/// A small generator with a fixed sequence (splitmix64), so that the outcome is the same on every machine.
-struct Random(u64);
-
 impl Random {
-    fn unit(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((bits ^ (bits >> 31)) >> 11) as f64 / (1u64 << 53) as f64
-    }
-
     /// A rate around 1 that loses up to half in one trial of ten, and whose median is exactly 1.
     fn disturbed_rate(&mut self) -> f64 {
         let place = self.unit();

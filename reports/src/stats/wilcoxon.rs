@@ -72,6 +72,31 @@ pub fn tails(differences: &[f64]) -> Option<Tails> {
     Some(DoubledRanks::of(differences)?.tails())
 }
 
+/// The least sum of positive ranks, not doubled, of `n` differences without ties or zeros that is significant upwards as in
+/// [`Tails::is_significant`]; `None` when even n positive ones are not, or n is above 127.
+///
+/// ```
+/// use zokio_report::stats::wilcoxon::critical_sum;
+/// assert_eq!(critical_sum(5, 20, 1), Some(15));
+/// assert_eq!(critical_sum(4, 20, 1), None);
+/// ```
+pub fn critical_sum(n: usize, inverse_alpha: u128, divisor: u128) -> Option<usize> {
+    if n > COUNTED_MAX {
+        return None;
+    }
+    let differences: Vec<f64> = (1..=n).map(|rank| rank as f64).collect();
+    let patterns = DoubledRanks::of(&differences)?.patterns();
+    let (mut tail, mut critical) = (0u128, None);
+    for sum in (0..=n * (n + 1) / 2).rev() {
+        tail += patterns[2 * sum];
+        if !Tails::is_significant(tail, n as u32, inverse_alpha, divisor) {
+            break;
+        }
+        critical = Some(sum);
+    }
+    critical
+}
+
 struct DoubledRanks {
     /// Doubled rank of each difference that is not zero.
     nonzero: Vec<usize>,
@@ -102,14 +127,22 @@ impl DoubledRanks {
         Some(Self { nonzero, positive_sum, sum_max: by_size.len() * (by_size.len() + 1) })
     }
 
-    fn tails(&self) -> Tails {
+    /// How many sign patterns give each sum of positive ranks.
+    fn patterns(&self) -> Vec<u128> {
         let mut patterns = vec![0u128; self.sum_max + 1];
         patterns[0] = 1;
+        let mut reached = 0;
         for &rank in &self.nonzero {
-            for sum in (rank..=self.sum_max).rev() {
+            reached += rank;
+            for sum in (rank..=reached).rev() {
                 patterns[sum] += patterns[sum - rank];
             }
         }
+        patterns
+    }
+
+    fn tails(&self) -> Tails {
+        let patterns = self.patterns();
         Tails {
             up: patterns[self.positive_sum..].iter().sum(),
             down: patterns[..=self.positive_sum].iter().sum(),
@@ -184,16 +217,27 @@ mod tests {
 
     #[test]
     fn the_smallest_significant_statistic_per_family_size() {
-        // α = 1/100 over four looks and m rows.
-        let cases = [(14, 1, 96), (14, 2, 98), (14, 40, 105), (24, 1, 246), (24, 100, 280), (34, 20, 502), (44, 1, 732), (44, 100, 827)];
-        for (n, rows, statistic) in cases {
-            let significant = |statistic| {
-                let tails = tails(&with_statistic(n, statistic)).unwrap();
-                Tails::is_significant(tails.up, tails.nonzero, 100, 4 * rows)
-            };
-            assert!(significant(statistic), "n = {n}, m = {rows}, W = {statistic}");
-            assert!(!significant(statistic - 1), "n = {n}, m = {rows}, W = {}", statistic - 1);
+        // α = 1/100 over four looks and m rows; 0 stands for "cannot be significant".
+        let rows = [1, 2, 3, 5, 10, 20, 40, 100];
+        let cases = [
+            (14, [96, 98, 100, 101, 103, 104, 105, 0]),
+            (24, [246, 253, 256, 260, 265, 270, 275, 280]),
+            (34, [459, 470, 477, 484, 494, 502, 511, 521]),
+            (44, [732, 750, 759, 770, 785, 798, 811, 827]),
+        ];
+        for (n, statistics) in cases {
+            for (rows, statistic) in rows.into_iter().zip(statistics) {
+                assert_eq!(critical_sum(n, 100, 4 * rows).unwrap_or(0), statistic, "n = {n}, m = {rows}");
+                let significant = |statistic| {
+                    let tails = tails(&with_statistic(n, statistic)).unwrap();
+                    Tails::is_significant(tails.up, tails.nonzero, 100, 4 * rows)
+                };
+                if statistic > 0 {
+                    assert!(significant(statistic) && !significant(statistic - 1), "n = {n}, m = {rows}, W = {statistic}");
+                }
+            }
         }
+        assert_eq!((critical_sum(128, 100, 1), critical_sum(0, 100, 1)), (None, None));
     }
 
     #[test]
