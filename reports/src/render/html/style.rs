@@ -55,6 +55,7 @@ code { font-family: ui-monospace, "Liberation Mono", monospace; font-size: 13px;
 .reading dt { font-weight: 600; margin-top: 10px; } .reading dd { margin: 0; color: var(--quiet); }
 svg.plot { display: block; width: 100%; height: auto; background: var(--panel); border-radius: 8px; font-family: inherit; }
 svg .grid { stroke: var(--line); stroke-width: 1; } svg .one { stroke: var(--quiet); stroke-width: 1.5; stroke-dasharray: 4 3; }
+svg .limit { stroke: var(--bad); stroke-width: 1.5; stroke-dasharray: 6 3; }
 svg .band { fill: var(--line); opacity: 0.45; }
 svg .tick { fill: var(--quiet); font-size: 12px; } svg .label { fill: var(--fg); font-size: 12.5px; }
 svg g.better, svg g.worse, svg g.inconclusive, svg g.same { fill: currentColor; font-weight: 400; }
