@@ -13,7 +13,7 @@
 mod case;
 pub(super) mod host;
 mod overview;
-mod reading;
+pub(super) mod reading;
 mod scaling;
 mod style;
 

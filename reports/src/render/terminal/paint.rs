@@ -71,6 +71,12 @@ impl Paint {
         lines
     }
 
+    /// A heading and its entries, indented; nothing where there is none.
+    pub(in crate::render) fn section(&self, heading: &str, entries: &[String]) -> Vec<String> {
+        let entries: Vec<String> = entries.iter().flat_map(|entry| self.wrapped(&format!("  {entry}"), 4)).collect();
+        if entries.is_empty() { entries } else { [vec![self.strong(heading)], entries].concat() }
+    }
+
     /// The line as it goes out: without colour, in ASCII.
     fn finish(&self, line: &str) -> String {
         let line = line.trim_end();
