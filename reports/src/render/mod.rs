@@ -11,6 +11,7 @@
 //! All of them show the same rows in the same words, from `view`. What was lost comes first, everywhere.
 
 pub mod csv;
+pub mod gate;
 pub mod guide;
 pub mod html;
 pub mod json;

@@ -101,7 +101,7 @@ fn targets(shape: &Shape) -> Vec<TargetSpec> {
     ]
 }
 
-fn host() -> HostProfile {
+pub(super) fn host() -> HostProfile {
     HostProfile {
         source: "hwloc 2.9.0".into(),
         fingerprint: Fingerprint { class: "12".repeat(32), exact: "34".repeat(32), fields: BTreeMap::new() },

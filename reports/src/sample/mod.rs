@@ -3,6 +3,7 @@
 //! Everything in it fits together (Little's law, bytes, CPU time, kernel counters), so every guard passes; a test bends one thing
 //! and sees exactly one guard object.
 
+pub(crate) mod gate;
 mod header;
 pub(crate) mod scaling;
 

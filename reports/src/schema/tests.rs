@@ -2,13 +2,17 @@
 
 use serde_json::{Value, json};
 
-use super::result_schema;
-use crate::sample::{Journal, full_result};
+use super::{gate_schema, result_schema};
+use crate::sample::{Journal, full_result, gate};
 use crate::schema::journal::{JournalLine, Outcome};
 
 fn errors(result: &Value) -> Vec<String> {
-    let validator = jsonschema::validator_for(&result_schema()).unwrap();
-    validator.iter_errors(result).map(|error| error.instance_path().to_string()).collect()
+    errors_by(&result_schema(), result)
+}
+
+fn errors_by(schema: &Value, value: &Value) -> Vec<String> {
+    let validator = jsonschema::validator_for(schema).unwrap();
+    validator.iter_errors(value).map(|error| error.instance_path().to_string()).collect()
 }
 
 fn sample() -> Value {
@@ -110,4 +114,25 @@ fn the_example_result_is_current() {
         !kept.contains("http://") || kept.matches("http://").count() == kept.matches("http://www.w3.org").count(),
         "the page needs no network"
     );
+}
+
+#[test]
+fn a_gate_keeps_to_its_schema_and_reads_back_as_itself() {
+    for gate in [gate::gate(), gate::passed()] {
+        let written = serde_json::to_value(&gate).unwrap();
+        assert_eq!(errors_by(&gate_schema(), &written), Vec::<String>::new());
+        assert_eq!(serde_json::from_value::<super::gate::GateResult>(written).unwrap(), gate);
+    }
+}
+
+#[test]
+fn a_broken_gate_is_named_by_its_place() {
+    let mut broken = serde_json::to_value(gate::gate()).unwrap();
+    broken["rows"][0]["verdict"] = json!("slower");
+    broken["bases"][1]["kind"] = json!(null);
+    broken["outcome"]["word"] = json!("Passed");
+    broken["rule"].as_object_mut().unwrap().remove("alpha");
+    let mut places = errors_by(&gate_schema(), &broken);
+    places.sort();
+    assert_eq!(places, ["/bases/1/kind", "/outcome/word", "/rows/0/verdict", "/rule"]);
 }

@@ -1,30 +1,32 @@
 //! The host profile: what was read, and why something could not be.
 
+use std::collections::BTreeMap;
+
 use maud::{Markup, html};
 
-use crate::schema::result::RunResult;
+use crate::schema::host::HostProfile;
 use crate::units::{Bytes, Nanos};
 
-pub(super) fn section(result: &RunResult) -> Markup {
-    let facts = facts(result);
+/// The section of a host, with the bounds measured on it in nanoseconds.
+pub(in crate::render) fn section(host: &HostProfile, calibration: &BTreeMap<String, Option<f64>>) -> Markup {
+    let facts = facts(host);
     html! {
         section {
             h2 { "Host" }
             table { tbody { @for (name, value) in facts { tr { th scope="row" { (name) } td { (value) } } } } }
-            @if !result.host.notes.is_empty() {
+            @if !host.notes.is_empty() {
                 h3 { "Notes" }
-                ul { @for note in &result.host.notes { li { (note) } } }
+                ul { @for note in &host.notes { li { (note) } } }
             }
             h3 { "Bounds measured at start" }
-            table { tbody { @for (key, value) in &result.calibration {
+            table { tbody { @for (key, value) in calibration {
                 tr { th scope="row" { (key) } td class="number" { (value.map_or_else(|| "not measured".into(), |value| Nanos(value).to_string())) } }
             } } }
         }
     }
 }
 
-fn facts(result: &RunResult) -> Vec<(&'static str, String)> {
-    let host = &result.host;
+fn facts(host: &HostProfile) -> Vec<(&'static str, String)> {
     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "not known".into());
     let number = |value: Option<u32>| value.map_or_else(|| "not known".into(), |value| value.to_string());
     let bytes = |value: Option<u64>| value.map_or_else(|| "not known".into(), |value| Bytes(value as f64).to_string());

@@ -11,9 +11,9 @@
 //! ```
 
 mod case;
-mod host;
+pub(super) mod host;
 mod overview;
-mod reading;
+pub(super) mod reading;
 mod scaling;
 mod style;
 
@@ -28,6 +28,26 @@ pub fn page(results: &[RunResult]) -> String {
         [one] => format!("zokio-bench: {}, {}", one.suite.name, one.verdict.summary),
         many => format!("zokio-bench: {} results", many.len()),
     };
+    let body = html! {
+        @if results.is_empty() {
+            main { p { "There is no result to show." } }
+        }
+        @if results.len() > 1 {
+            nav aria-label="Results" {
+                ol { @for (index, result) in results.iter().enumerate() {
+                    li { a href=(format!("#run{index}")) { (result.suite.name) ", " (result.started_at) } " " (result.verdict.summary) }
+                } }
+            }
+        }
+        @for (index, result) in results.iter().enumerate() {
+            (run(result, index))
+        }
+    };
+    document(&title, &body)
+}
+
+/// A whole page with the project's style sheet inside.
+pub(super) fn document(title: &str, body: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -38,21 +58,7 @@ pub fn page(results: &[RunResult]) -> String {
                 title { (title) }
                 style { (PreEscaped(style::CSS)) }
             }
-            body {
-                @if results.is_empty() {
-                    main { p { "There is no result to show." } }
-                }
-                @if results.len() > 1 {
-                    nav aria-label="Results" {
-                        ol { @for (index, result) in results.iter().enumerate() {
-                            li { a href=(format!("#run{index}")) { (result.suite.name) ", " (result.started_at) } " " (result.verdict.summary) }
-                        } }
-                    }
-                }
-                @for (index, result) in results.iter().enumerate() {
-                    (run(result, index))
-                }
-            }
+            body { (body) }
         }
     };
     page.into_string()
@@ -68,7 +74,7 @@ fn run(result: &RunResult, index: usize) -> Markup {
             @for (case_index, case) in result.cases.iter().enumerate() {
                 (case::section(case, &format!("run{index}-case{case_index}")))
             }
-            (host::section(result))
+            (host::section(&result.host, &result.calibration))
             (reading::section())
         }
     }

@@ -49,9 +49,14 @@ pub(super) fn section() -> Markup {
     html! {
         section class="reading" {
             h2 { "How to read this" }
-            dl { @for (term, text) in TERMS { dt { (term) } dd { (text) } } }
+            (terms(&TERMS))
             p { "Raw data: " code { "records.jsonl" } " (every trial) and " code { "result.json" } " lie beside this file; the page can be made again from them
                  with " code { "zokio-bench report" } "." }
         }
     }
+}
+
+/// Terms with their explanations.
+pub(in crate::render) fn terms(terms: &[(&str, &str)]) -> Markup {
+    html! { dl { @for (term, text) in terms { dt { (term) } dd { (text) } } } }
 }

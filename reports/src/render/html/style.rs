@@ -35,7 +35,7 @@ th, td { padding: 6px 10px 6px 0; text-align: left; vertical-align: baseline; bo
 thead th { color: var(--quiet); font-weight: 500; font-size: 12.5px; border-bottom-width: 2px; }
 tbody th { font-weight: 600; white-space: nowrap; }
 .number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-.main { font-weight: 600; }
+.main { font-weight: 600; } .words { white-space: nowrap; }
 small { color: var(--quiet); font-weight: 400; font-size: 12px; }
 tr.suspect .number { text-decoration: line-through; color: var(--quiet); }
 tr.invalid .number, tr.skipped td { color: var(--quiet); font-weight: 400; }
@@ -55,12 +55,15 @@ code { font-family: ui-monospace, "Liberation Mono", monospace; font-size: 13px;
 .reading dt { font-weight: 600; margin-top: 10px; } .reading dd { margin: 0; color: var(--quiet); }
 svg.plot { display: block; width: 100%; height: auto; background: var(--panel); border-radius: 8px; font-family: inherit; }
 svg .grid { stroke: var(--line); stroke-width: 1; } svg .one { stroke: var(--quiet); stroke-width: 1.5; stroke-dasharray: 4 3; }
+svg .limit { stroke: var(--bad); stroke-width: 1.5; stroke-dasharray: 6 3; }
 svg .band { fill: var(--line); opacity: 0.45; }
 svg .tick { fill: var(--quiet); font-size: 12px; } svg .label { fill: var(--fg); font-size: 12.5px; }
 svg g.better, svg g.worse, svg g.inconclusive, svg g.same { fill: currentColor; font-weight: 400; }
 svg .word { font-size: 12.5px; font-weight: 600; fill: currentColor; } svg .whisker { stroke: currentColor; stroke-width: 2; }
 svg .curve { stroke: currentColor; stroke-width: 1.8; }
-svg .dot { fill: currentColor; opacity: 0.85; }
+svg .dot { fill: currentColor; opacity: 0.85; } svg .ring { fill: none; stroke: currentColor; stroke-width: 1.8; } svg .late { opacity: 0.3; }
+svg .median { stroke: currentColor; stroke-width: 1.5; }
+.pairs { display: grid; grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); gap: 0 16px; }
 svg .line { fill: none; stroke: currentColor; stroke-width: 2; } svg .ideal { stroke: currentColor; stroke-width: 1; stroke-dasharray: 5 4; opacity: 0.6; }
 svg.curves text { fill: var(--quiet); font-family: inherit; }
 svg.curves [stroke="#010101"] { stroke: var(--line); }

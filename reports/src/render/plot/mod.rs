@@ -6,6 +6,7 @@
 pub(super) mod course;
 pub(super) mod forest;
 pub(super) mod latency;
+pub(super) mod pairs;
 pub(super) mod scaling;
 pub(super) mod strip;
 

@@ -3,43 +3,38 @@
 //! Without colour everything is plain ASCII (`us`, `+-`, `x`), so a log or a serial console shows it as it is. Suspect rows are struck
 //! through in colour and marked `~` without; invalid ones are marked `!` and give their reason instead of a verdict.
 
-mod paint;
+pub(super) mod paint;
+mod rows;
 mod scaling;
 mod summary;
-mod table;
+pub(super) mod table;
 
+use crate::schema::host::HostProfile;
 use crate::schema::result::{CaseResult, RunResult};
 use crate::schema::validity::ValidityState;
 
 use self::paint::Paint;
 use super::{stress, view};
 
-/// No table is wider, however wide the terminal.
-const WIDTH_MAX: usize = 120;
-/// Below this a table cannot be read at all, so lines run over instead.
-const WIDTH_MIN: usize = 40;
-
 /// The whole report for a terminal of `width` columns.
 ///
 /// The last line states `result.verdict.exit_code`; a caller with `--strict` sets it to what it will exit with.
 pub fn render(result: &RunResult, color: bool, width: usize) -> String {
-    let paint = Paint { color, width: width.clamp(WIDTH_MIN, WIDTH_MAX) };
+    let paint = Paint::new(color, width);
     let title = paint.wrapped(&view::printable(&format!("{}: {}", result.suite.name, result.suite.question)), 0);
     let mut lines: Vec<String> = title.iter().map(|line| paint.strong(line)).collect();
-    lines.extend(paint.wrapped(&view::printable(&host_line(result)), 0));
+    lines.extend(paint.wrapped(&view::printable(&host_line(&result.host)), 0));
     lines.push(String::new());
     for case in &result.cases {
         lines.extend(case_lines(case, &paint));
     }
     lines.extend(scaling::lines(result, &paint));
     lines.extend(summary::lines(result, &paint));
-    let mut text = lines.iter().map(|line| paint.finish(line)).collect::<Vec<String>>().join("\n");
-    text.push('\n');
-    text
+    paint.text(&lines)
 }
 
-fn host_line(result: &RunResult) -> String {
-    let host = &result.host;
+/// The host in one line.
+pub(super) fn host_line(host: &HostProfile) -> String {
     let known = |text: &Option<String>| text.clone().unwrap_or_else(|| "unknown".into());
     format!(
         "{}, {} CPUs, kernel {}, virt {}",
@@ -58,7 +53,7 @@ fn case_lines(case: &CaseResult, paint: &Paint) -> Vec<String> {
     } else {
         [vec![paint.strong(&case.id)], paint.wrapped(&format!("  {conditions}"), 4)].concat()
     };
-    lines.extend(table::lines(case, paint));
+    lines.extend(rows::lines(case, paint));
     for row in case.subjects.iter().filter(|row| row.validity.state != ValidityState::Valid) {
         let reason = view::printable(row.validity.reason.as_deref().unwrap_or(""));
         let state = format!("{:?}", row.validity.state).to_lowercase();

@@ -40,11 +40,5 @@ fn rows(result: &RunResult, state: ValidityState) -> Vec<String> {
 }
 
 fn section(lines: &mut Vec<String>, paint: &Paint, heading: &str, entries: Vec<String>) {
-    if entries.is_empty() {
-        return;
-    }
-    lines.push(paint.strong(&format!("{heading} ({})", entries.len())));
-    for entry in entries {
-        lines.extend(paint.wrapped(&format!("  {entry}"), 4));
-    }
+    lines.extend(paint.section(&format!("{heading} ({})", entries.len()), &entries));
 }
