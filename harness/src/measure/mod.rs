@@ -18,6 +18,7 @@ pub mod paced;
 pub mod page_cache;
 pub mod recorder;
 mod ring_nop;
+pub mod speed_probe;
 pub mod stamp;
 pub mod steady;
 #[cfg(target_os = "linux")]
