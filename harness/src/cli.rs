@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 
 use clap::{Parser, Subcommand};
 
-use crate::command::arguments::{CheckArgs, ReportArgs, RunArgs, SchemaFormat};
-use crate::command::{check, host, list, report, run, schema, subjects};
+use crate::command::arguments::{CheckArgs, CompareArgs, DoctorArgs, ReportArgs, RunArgs, SchemaFormat};
+use crate::command::{check, compare, doctor, host, list, report, run, schema, subjects};
 use crate::error::CommandError;
 use crate::host::build;
 
@@ -39,6 +39,10 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Say what on this host spoils a measurement, and what would mend it; changes nothing
+    Doctor(DoctorArgs),
+    /// Put two results, or two subjects of one, side by side
+    Compare(CompareArgs),
     /// Render stored results again, or several in one page
     Report(ReportArgs),
     /// Print the JSON Schema of a format
@@ -59,6 +63,8 @@ impl Command {
             Self::Check(arguments) => Ok(check::run(&arguments.scenarios, &arguments.sets)),
             Self::List => Ok(list::run(&subjects::described())),
             Self::Host { json } => Ok(host::run(json)),
+            Self::Doctor(arguments) => Ok(doctor::run(&arguments)),
+            Self::Compare(arguments) => compare::run(&arguments),
             Self::Report(arguments) => report::run(&arguments),
             Self::Schema { format: SchemaFormat::Scenario } => Ok(schema::scenario()),
             Self::Schema { format: SchemaFormat::Result } => Ok(schema::result()),

@@ -3,6 +3,8 @@
 pub mod arguments;
 pub mod baseline;
 pub mod check;
+pub mod compare;
+pub mod doctor;
 pub mod host;
 pub mod list;
 pub mod report;

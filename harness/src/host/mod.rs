@@ -12,7 +12,7 @@
 pub mod build;
 #[cfg(test)]
 mod build_facts;
-mod cgroup;
+pub(crate) mod cgroup;
 mod clock;
 mod cpu;
 mod cpu_shares;

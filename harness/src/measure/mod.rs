@@ -1,4 +1,4 @@
-//! What measures: the clock, the bounds of this host, and inside a trial the recorders, CPU time and the steady state.
+//! What measures: the clock, the bounds and the speed of this host, and inside a trial the recorders, CPU time and the steady state.
 //!
 //! ```text
 //! operation ends ──stamp──▶ Recorder of this thread ──(thread ends)──▶ Tally ──▶ TrialRecord

@@ -3,11 +3,13 @@
 //! Without colour everything is plain ASCII (`us`, `+-`, `x`), so a log or a serial console shows it as it is. Suspect rows are struck
 //! through in colour and marked `~` without; invalid ones are marked `!` and give their reason instead of a verdict.
 
+mod compare;
 mod paint;
 mod scaling;
 mod summary;
 mod table;
 
+use crate::schema::compare::CompareResult;
 use crate::schema::result::{CaseResult, RunResult};
 use crate::schema::validity::ValidityState;
 
@@ -33,6 +35,16 @@ pub fn render(result: &RunResult, color: bool, width: usize) -> String {
     }
     lines.extend(scaling::lines(result, &paint));
     lines.extend(summary::lines(result, &paint));
+    finished(&lines, &paint)
+}
+
+/// Two sides of a comparison for a terminal of `width` columns.
+pub fn compare(compared: &CompareResult, color: bool, width: usize) -> String {
+    let paint = Paint { color, width: width.clamp(WIDTH_MIN, WIDTH_MAX) };
+    finished(&compare::lines(compared, &paint), &paint)
+}
+
+fn finished(lines: &[String], paint: &Paint) -> String {
     let mut text = lines.iter().map(|line| paint.finish(line)).collect::<Vec<String>>().join("\n");
     text.push('\n');
     text
