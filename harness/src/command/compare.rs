@@ -4,7 +4,7 @@
 //! when at least one row could be compared, 3 when none could or a file is missing, 2 for what is no result.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use zokio_report::judge::across::{self, Side};
 use zokio_report::schema::compare::{CompareResult, CompareVerdict};
@@ -14,6 +14,8 @@ use zokio_report::{exit, render};
 use super::arguments::{CompareArgs, CompareFormat};
 use super::{report, write};
 use crate::error::CommandError;
+use crate::orchestrate::journal;
+use crate::orchestrate::output::RESULT_NAME;
 
 /// A side as it was asked for: `RESULT` or `RESULT#SUBJECT`.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,13 +51,7 @@ fn asked(text: &str) -> Asked {
 }
 
 fn load(asked: &Asked) -> Result<RunResult, CommandError> {
-    if let Err(error) = std::fs::metadata(&asked.path) {
-        let message = format!("cannot read {}: {error}", asked.path.display());
-        return Err(CommandError::could_not_run(
-            message,
-            "name a result folder, a result.json or a records.jsonl, with #SUBJECT behind it for one subject",
-        ));
-    }
+    check_there(&asked.path)?;
     let result = report::load(&asked.path)?;
     match &asked.subject {
         Some(subject) if !result.cases.iter().any(|case| case.subjects.iter().any(|row| row.subject == *subject)) => {
@@ -63,6 +59,19 @@ fn load(asked: &Asked) -> Result<RunResult, CommandError> {
         }
         _ => Ok(result),
     }
+}
+
+/// A result that is not there is what a host lacks; one that is there and wrong is a mistake of who named it.
+fn check_there(path: &Path) -> Result<(), CommandError> {
+    let missing = |reason: String| {
+        let help = "name a result folder, a result.json or a records.jsonl, with #SUBJECT behind it for one subject";
+        CommandError::could_not_run(reason, help)
+    };
+    std::fs::metadata(path).map_err(|error| missing(format!("cannot read {}: {error}", path.display())))?;
+    if path.is_dir() && ![RESULT_NAME, journal::FILE_NAME].iter().any(|name| path.join(name).exists()) {
+        return Err(missing(format!("no {RESULT_NAME} in {}", path.display())));
+    }
+    Ok(())
 }
 
 fn known_subjects(result: &RunResult) -> String {
