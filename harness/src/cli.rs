@@ -4,9 +4,9 @@ use std::sync::OnceLock;
 
 use clap::{Parser, Subcommand};
 
-use crate::command::arguments::{CheckArgs, ReportArgs, RunArgs, SchemaFormat};
+use crate::command::arguments::{CheckArgs, CompareArgs, DoctorArgs, ReportArgs, RunArgs, SchemaFormat};
 use crate::command::gate::arguments::GateArgs;
-use crate::command::{check, gate, host, list, report, run, schema, subjects};
+use crate::command::{check, compare, doctor, gate, host, list, report, run, schema, subjects};
 use crate::error::CommandError;
 use crate::host::build;
 
@@ -42,6 +42,10 @@ pub enum Command {
     },
     /// Fail when a build got slower than another: for CI
     Gate(Box<GateArgs>),
+    /// Say what on this host spoils a measurement, and what would mend it; changes nothing
+    Doctor(DoctorArgs),
+    /// Put two results, or two subjects of one, side by side
+    Compare(CompareArgs),
     /// Render stored results again, or several in one page
     Report(ReportArgs),
     /// Print the JSON Schema of a format
@@ -63,6 +67,8 @@ impl Command {
             Self::Gate(arguments) => gate::run(&arguments),
             Self::List => Ok(list::run(&subjects::described())),
             Self::Host { json } => Ok(host::run(json)),
+            Self::Doctor(arguments) => Ok(doctor::run(&arguments)),
+            Self::Compare(arguments) => compare::run(&arguments),
             Self::Report(arguments) => report::run(&arguments),
             Self::Schema { format: SchemaFormat::Scenario } => Ok(schema::scenario()),
             Self::Schema { format: SchemaFormat::Result } => Ok(schema::result()),

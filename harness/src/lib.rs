@@ -14,6 +14,7 @@
 
 pub mod cli;
 pub mod command;
+pub mod doctor;
 pub mod error;
 pub mod host;
 pub mod load;

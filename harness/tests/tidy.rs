@@ -42,6 +42,7 @@ const LAYERS: [(&str, &[&[&str]]); 3] = [
             // A case of the plan is what the scenario means.
             &["plan", "scenario"],
             &["orchestrate"],
+            &["doctor"],
             &["command"],
             &["cli"],
         ],

@@ -70,6 +70,40 @@ pub struct ReportArgs {
     pub out: Option<PathBuf>,
 }
 
+/// Arguments of `doctor`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct DoctorArgs {
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `compare`.
+#[derive(Clone, Debug, Args)]
+pub struct CompareArgs {
+    /// A result folder, result.json or records.jsonl; #SUBJECT behind it takes one subject alone. Two subjects of one run are paired and
+    /// judged; results of two runs get ratios and no verdict
+    #[arg(value_name = "A[#SUBJECT]")]
+    pub a: String,
+    /// What it is compared with; ratios are A / B
+    #[arg(value_name = "B[#SUBJECT]")]
+    pub b: String,
+    /// What to print
+    #[arg(long, value_name = "FORMAT", default_value = "terminal")]
+    pub format: CompareFormat,
+}
+
+/// Forms of a comparison, all on standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CompareFormat {
+    /// Tables for a person
+    Terminal,
+    /// Tables for a pull request
+    Md,
+    /// For machines
+    Json,
+}
+
 /// Forms of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {

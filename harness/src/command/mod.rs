@@ -3,6 +3,8 @@
 pub mod arguments;
 pub mod baseline;
 pub mod check;
+pub mod compare;
+pub mod doctor;
 pub mod gate;
 pub mod host;
 pub mod list;

@@ -2,6 +2,8 @@
 //!
 //! The journal is the truth: where it lies beside a result, the result is computed from it again; a run that was killed has nothing else.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use zokio_report::schema::SCHEMA;
@@ -13,6 +15,9 @@ use super::write;
 use crate::error::CommandError;
 use crate::orchestrate::journal;
 use crate::orchestrate::output::RESULT_NAME;
+
+/// The largest result or journal that is read: a run of all suites leaves some ten MiB.
+const BYTES_MAX: u64 = 1 << 30;
 
 /// Renders the results; tables to standard output, files where they were asked for.
 ///
@@ -52,13 +57,37 @@ pub fn load(path: &Path) -> Result<RunResult, CommandError> {
         return recompute(&beside);
     }
     let file = if path.is_dir() { path.join(RESULT_NAME) } else { path.to_path_buf() };
-    let text = std::fs::read_to_string(&file).map_err(|error| {
+    let text = read_whole(&file, BYTES_MAX).map_err(|error| {
         CommandError::usage(format!("cannot read {}: {error}", file.display()), "name a result folder, a result.json or a records.jsonl")
     })?;
     parse(&file, &text)
 }
 
+/// The text of a file, refused when it is no regular file (a pipe would be waited for) or past `bytes_max`.
+fn read_whole(file: &Path, bytes_max: u64) -> io::Result<String> {
+    check_size(file, bytes_max)?;
+    let mut text = String::new();
+    // A file may grow, and some of a kernel's have no size: the limit holds while reading too.
+    File::open(file)?.take(bytes_max + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > bytes_max { Err(too_large(bytes_max)) } else { Ok(text) }
+}
+
+fn check_size(file: &Path, bytes_max: u64) -> io::Result<()> {
+    let about = std::fs::metadata(file)?;
+    if !about.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    if about.len() > bytes_max { Err(too_large(bytes_max)) } else { Ok(()) }
+}
+
+fn too_large(bytes_max: u64) -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than {} MiB: no result is", bytes_max >> 20))
+}
+
 fn recompute(path: &Path) -> Result<RunResult, CommandError> {
+    check_size(path, BYTES_MAX).map_err(|error| {
+        CommandError::usage(format!("cannot read {}: {error}", path.display()), "name a result folder, a result.json or a records.jsonl")
+    })?;
     let log = journal::read(path)?;
     if log.is_truncated {
         eprintln!("note: {}: the last line was cut off and is left out", path.display());
@@ -119,5 +148,20 @@ mod tests {
         let newer = format!(r#"{{"schema":"{SCHEMA}","schema_version":"2.0"}}"#);
         assert!(message(&newer).contains("schema_version is 2.0"), "{}", message(&newer));
         assert_eq!(load(Path::new("/does/not/exist")).expect_err("nothing there").exit_code(), exit::USAGE);
+    }
+
+    #[test]
+    fn what_does_not_end_is_not_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, sparse) = (folder.path().join("small"), folder.path().join("records.jsonl"));
+        std::fs::write(&file, "12345").expect("a file");
+        assert_eq!(read_whole(&file, 5).expect("it fits"), "12345");
+        assert!(read_whole(&file, 4).expect_err("it does not").to_string().contains("larger than"));
+        assert!(read_whole(Path::new("/dev/zero"), 4).expect_err("a device").to_string().contains("not a regular file"));
+        File::create(&sparse).and_then(|file| file.set_len(BYTES_MAX + 1)).expect("a sparse file");
+        for path in [&sparse, folder.path()] {
+            let refused = load(path).expect_err("too large");
+            assert!(refused.to_string().contains("larger than 1024 MiB"), "{refused}");
+        }
     }
 }

@@ -20,6 +20,7 @@ use super::{baseline, report, write};
 use crate::error::CommandError;
 use crate::host::{self, build};
 use crate::measure::calibrate::calibrate;
+use crate::measure::speed_probe;
 use crate::orchestrate::journal::Journal;
 use crate::orchestrate::output::OutputFolder;
 use crate::orchestrate::placement::allowed_cpus;
@@ -58,8 +59,9 @@ pub fn run(arguments: &RunArgs) -> Result<u8, CommandError> {
     let interrupt = Interrupt::default();
     signals::install(&interrupt)
         .map_err(|error| CommandError::could_not_run(format!("cannot watch for Ctrl-C: {error}"), "raise the limit of threads"))?;
-    let (mut host, calibration) = (host::profile(), calibrate());
+    let (mut host, mut calibration) = (host::profile(), calibrate());
     host.notes.extend(calibration.cut);
+    calibration.bounds.extend(speed_probe::probe());
     let context = Context { arguments, roster, limits, interrupt, baseline, host, calibration: calibration.bounds };
     let mut codes = Vec::new();
     for (suite, plan) in suites.iter().zip(&plans) {

@@ -41,11 +41,15 @@ pub fn write(format: Format, results: &[RunResult], folder: &Path) -> Result<Vec
 
 /// The table on standard output. A reader that goes away has seen what it wanted.
 pub fn print(result: &RunResult) {
-    let stdout = io::stdout();
-    let is_terminal = stdout.is_terminal();
-    let color = is_terminal && std::env::var_os("NO_COLOR").is_none();
-    let table = render::terminal::render(result, color, width(is_terminal));
-    let _ = writeln!(stdout.lock(), "{}", table.trim_end());
+    let (color, width) = terminal();
+    let table = render::terminal::render(result, color, width);
+    let _ = writeln!(io::stdout().lock(), "{}", table.trim_end());
+}
+
+/// Whether standard output takes colour, and its width in columns.
+pub fn terminal() -> (bool, usize) {
+    let is_terminal = io::stdout().is_terminal();
+    (is_terminal && std::env::var_os("NO_COLOR").is_none(), width(is_terminal))
 }
 
 fn width(is_terminal: bool) -> usize {

@@ -39,6 +39,18 @@ pub(super) fn read(files: &mut HostFiles) -> Granted {
     granted
 }
 
+/// How many periods of this process's groups were cut short by their quota since they were made; `None` where no group counts them.
+pub(crate) fn throttled_periods(files: &HostFiles) -> Option<u64> {
+    let (groups, mounts) = (files.look("/proc/self/cgroup")?, files.look("/proc/self/mountinfo")?);
+    let folders = [folders(&groups, &mounts, None), folders(&groups, &mounts, Some("cpu"))].concat();
+    let counts: Vec<u64> = folders
+        .iter()
+        .filter_map(|folder| files.look(&format!("{folder}/cpu.stat")))
+        .filter_map(|text| text.lines().find_map(|line| line.strip_prefix("nr_throttled ")?.trim().parse().ok()))
+        .collect();
+    (!counts.is_empty()).then(|| counts.iter().sum())
+}
+
 fn least<T: PartialOrd>(files: &HostFiles, folders: &[Vec<String>], limit: impl Fn(&HostFiles, &str) -> Option<T>) -> Option<T> {
     let limits = folders.iter().flatten().filter_map(|folder| limit(files, folder));
     limits.reduce(|least, limit| if limit < least { limit } else { least })
@@ -173,6 +185,18 @@ mod tests {
             ("sys/fs/cgroup/memory/memory.limit_in_bytes", "2147483648"),
         ]);
         assert_eq!(read(&mut tree.files()), Granted { cpus: Some(2.0), memory_bytes: Some(2 << 30) });
+    }
+
+    #[test]
+    fn throttled_periods_of_all_groups_on_the_way_up_are_summed() {
+        let tree = TestTree::new(&[
+            ("proc/self/cgroup", "0::/a"),
+            ("proc/self/mountinfo", V2_MOUNT),
+            ("sys/fs/cgroup/a/cpu.stat", "usage_usec 9\nnr_periods 7\nnr_throttled 5\nthrottled_usec 8"),
+            ("sys/fs/cgroup/cpu.stat", "usage_usec 9"),
+        ]);
+        assert_eq!(throttled_periods(&tree.files()), Some(5));
+        assert_eq!(throttled_periods(&TestTree::new(&[]).files()), None);
     }
 
     #[test]

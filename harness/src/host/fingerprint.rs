@@ -1,46 +1,17 @@
 //! What makes two hosts comparable: named fields, and two hashes over them.
 //!
 //! *class*: the fields that decide speed. Results of different classes are not compared.
-//! *exact*: all fields. Results that differ only here are compared with a warning.
+//! *exact*: all fields. Results that differ only here are compared with a warning. [`zokio_report::judge::hosts`] compares.
 //! A field that could not be read is `null` and **counts as unlike**, even to itself: not knowing is not equality. What a host is known
 //! not to have (a virtual machine's governor) is the value `absent`. No name of a host or user and no path is in a field.
 
 use std::collections::BTreeSet;
 
 use zokio::topology::format_cpu_list;
+use zokio_report::judge::hosts::CLASS_FIELDS;
 use zokio_report::schema::host::{Fingerprint, HostProfile};
 
 use super::build::sha256_hex;
-
-/// The fields of the class.
-pub const CLASS_FIELDS: [&str; 13] = [
-    "arch",
-    "cpu_model",
-    "cpu_stepping",
-    "cores",
-    "threads",
-    "smt",
-    "numa_nodes",
-    "memory_gib",
-    "virt",
-    "kernel",
-    "rustc",
-    "build_profile",
-    "build_flags",
-];
-
-/// A field in which two hosts are unlike.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldDifference {
-    /// Its name.
-    pub field: String,
-    /// Its value on the one host; `None` when missing there.
-    pub left: Option<String>,
-    /// Its value on the other host; `None` when missing there.
-    pub right: Option<String>,
-    /// Whether it is of the class, so that results must not be compared.
-    pub class: bool,
-}
 
 /// The fingerprint of a profile; `absent` are the facts the host is known not to have.
 pub(super) fn of(profile: &HostProfile, absent: &BTreeSet<String>) -> Fingerprint {
@@ -116,24 +87,21 @@ fn hash(fingerprint: &Fingerprint, wanted: impl Fn(&str) -> bool) -> String {
     sha256_hex(lines.collect::<String>().as_bytes())
 }
 
-/// The fields in which two hosts are unlike, those of the class first. A field missing on either side is one of them.
-pub fn compare(a: &Fingerprint, b: &Fingerprint) -> Vec<FieldDifference> {
-    let names: BTreeSet<&String> = a.fields.keys().chain(b.fields.keys()).collect();
-    let of_class = CLASS_FIELDS.iter().map(|name| (*name).to_owned());
-    let mut all: Vec<(bool, String)> = of_class.map(|name| (true, name)).collect();
-    all.extend(names.into_iter().filter(|name| !CLASS_FIELDS.contains(&name.as_str())).map(|name| (false, name.clone())));
-    let differences = all.into_iter().filter_map(|(class, field)| {
-        let value = |side: &Fingerprint| side.fields.get(&field).cloned().flatten();
-        let (left, right) = (value(a), value(b));
-        let alike = left.is_some() && left == right;
-        (!alike).then_some(FieldDifference { field, left, right, class })
-    });
-    differences.collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use zokio_report::judge::hosts::{self, HostSide};
+    use zokio_report::schema::gate::UnlikeField;
+
     use super::*;
+
+    /// How two hosts with equal probes are unlike.
+    fn unlike(base: &Fingerprint, here: &Fingerprint) -> Vec<UnlikeField> {
+        let probes: BTreeMap<String, Option<f64>> = hosts::PROBES.iter().map(|(_, key)| ((*key).into(), Some(1.0))).collect();
+        let side = |fingerprint| HostSide { fingerprint, calibration: &probes };
+        hosts::unlike(side(base), side(here))
+    }
 
     fn profile() -> HostProfile {
         let mut profile = HostProfile::default();
@@ -184,17 +152,9 @@ mod tests {
         let mut unknown = profile();
         unknown.virt = None;
         let print = print(&unknown);
-        let differences = compare(&print, &print);
-        assert!(differences.contains(&FieldDifference { field: "virt".into(), left: None, right: None, class: true }));
-        assert!(differences.iter().all(|difference| difference.left.is_none() && difference.right.is_none()));
-        // The fields of the class come first.
-        assert!(differences.is_sorted_by_key(|difference| !difference.class));
-    }
-
-    #[test]
-    fn a_field_of_the_class_that_neither_side_tells_is_unlike() {
-        let differences = compare(&Fingerprint::default(), &Fingerprint::default());
-        assert_eq!(differences.len(), CLASS_FIELDS.len(), "an empty fingerprint is like nothing");
+        let differences = unlike(&print, &print);
+        assert!(differences.contains(&UnlikeField { field: "virt".into(), base: None, here: None, refused: true }));
+        assert!(differences.iter().all(|difference| difference.base.is_none() && difference.here.is_none()));
     }
 
     #[test]
@@ -202,14 +162,12 @@ mod tests {
         let absent = BTreeSet::from(["governor".to_owned()]);
         let print = of(&profile(), &absent);
         assert_eq!(print.fields["governor"].as_deref(), Some("absent"));
-        assert!(!compare(&print, &print).iter().any(|difference| difference.field == "governor"));
+        assert!(!unlike(&print, &print).iter().any(|difference| difference.field == "governor"));
         let mut with = profile();
         with.cpu.governor = Some("performance".into());
-        let difference = compare(&print, &of(&with, &absent)).into_iter().find(|difference| difference.field == "governor").unwrap();
-        assert_eq!(
-            (difference.left.as_deref(), difference.right.as_deref(), difference.class),
-            (Some("absent"), Some("performance"), false)
-        );
+        let difference = unlike(&print, &of(&with, &absent)).into_iter().find(|difference| difference.field == "governor").unwrap();
+        let expected = (Some("absent"), Some("performance"), false);
+        assert_eq!((difference.base.as_deref(), difference.here.as_deref(), difference.refused), expected);
     }
 
     #[test]

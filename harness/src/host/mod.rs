@@ -12,7 +12,7 @@
 pub mod build;
 #[cfg(test)]
 mod build_facts;
-mod cgroup;
+pub(crate) mod cgroup;
 mod clock;
 mod cpu;
 mod cpu_shares;
@@ -71,6 +71,10 @@ fn assemble(mut files: HostFiles, topology: Option<&Topology>) -> HostProfile {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use zokio_report::judge::hosts::{self, HostSide};
+
     use super::files::TestTree;
     use super::*;
 
@@ -79,7 +83,7 @@ mod tests {
         let profile = profile();
         assert!(profile.source.starts_with("hwloc ") || profile.source == "sysfs", "{}", profile.source);
         assert!(!profile.cpu.allowed.is_empty());
-        let missing: Vec<_> = fingerprint::CLASS_FIELDS.iter().filter(|name| profile.fingerprint.fields[**name].is_none()).collect();
+        let missing: Vec<_> = hosts::CLASS_FIELDS.iter().filter(|name| profile.fingerprint.fields[**name].is_none()).collect();
         assert!(missing.is_empty(), "{missing:?} {:?}", profile.notes);
         let json = serde_json::to_string(&profile).unwrap();
         assert_eq!(serde_json::from_str::<HostProfile>(&json).unwrap(), profile);
@@ -89,8 +93,10 @@ mod tests {
     fn two_readings_of_one_host_are_alike_but_for_what_nobody_can_read() {
         let (first, second) = (profile(), profile());
         assert_eq!(first.fingerprint, second.fingerprint);
-        for difference in fingerprint::compare(&first.fingerprint, &second.fingerprint) {
-            assert_eq!(difference.left, None, "{difference:?}");
+        let no_probes = BTreeMap::new();
+        let side = |fingerprint| HostSide { fingerprint, calibration: &no_probes };
+        for difference in hosts::unlike(side(&first.fingerprint), side(&second.fingerprint)) {
+            assert_eq!(difference.base, None, "{difference:?}");
         }
     }
 

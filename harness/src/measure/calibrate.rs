@@ -150,7 +150,7 @@ fn loopback_write_read_ns() -> io::Result<Option<f64>> {
 }
 
 /// A connected pair that leaves no TIME_WAIT behind and gives up reading instead of hanging.
-fn loopback_pair() -> io::Result<(TcpStream, TcpStream)> {
+pub(crate) fn loopback_pair() -> io::Result<(TcpStream, TcpStream)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let near = connect(listener.local_addr()?)?;
     let (far, peer) = listener.accept()?;

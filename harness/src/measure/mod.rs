@@ -1,4 +1,4 @@
-//! What measures: the clock, the bounds of this host, and inside a trial the recorders, CPU time and the steady state.
+//! What measures: the clock, the bounds and the speed of this host, and inside a trial the recorders, CPU time and the steady state.
 //!
 //! ```text
 //! operation ends ──stamp──▶ Recorder of this thread ──(thread ends)──▶ Tally ──▶ TrialRecord
@@ -19,6 +19,7 @@ pub mod page_cache;
 pub mod planted;
 pub mod recorder;
 mod ring_nop;
+pub mod speed_probe;
 pub mod stamp;
 pub mod steady;
 #[cfg(target_os = "linux")]

@@ -87,6 +87,14 @@ impl std::fmt::Debug for SyscallCount {
     }
 }
 
+/// Whether this process may count system calls, found out by opening the counter; why not.
+///
+/// # Errors
+/// What stands in the way: no tracepoint, no permission.
+pub fn may_count() -> Result<(), String> {
+    Counter::open().map(drop)
+}
+
 impl SyscallCount {
     /// Begins; before any thread of the subject is started, on the thread that starts them.
     pub fn start(control: &Arc<Ledger>, warmup_ms: u64) -> Self {

@@ -128,7 +128,7 @@ fn port_range(text: &str) -> Option<(u64, u64)> {
     Some((words.next()?.ok()?, words.next()?.ok()?))
 }
 
-fn time_wait(sockstat: &str) -> Option<u64> {
+pub(crate) fn time_wait(sockstat: &str) -> Option<u64> {
     let words: Vec<&str> = sockstat.lines().find_map(|line| line.strip_prefix("TCP:"))?.split_whitespace().collect();
     words.chunks(2).find(|pair| pair[0] == "tw")?.get(1)?.parse().ok()
 }

@@ -28,6 +28,16 @@ pub const HAND_OVER_NS: &str = "hand_over_ns";
 /// One io_uring NOP of a batch of 32, submitted and reaped.
 pub const RING_NOP_NS: &str = "ring_nop_ns";
 
+/// Speed probe: one step of a chain of dependent integer operations. The four anchors say how fast the host is, for the comparison with
+/// results of other times; no guard uses them.
+pub const PROBE_CPU_NS: &str = "probe_cpu_ns";
+/// Speed probe: copying a kibibyte between buffers that no second-level cache holds.
+pub const PROBE_MEMORY_NS: &str = "probe_memory_ns";
+/// Speed probe: one `getppid`.
+pub const PROBE_SYSCALL_NS: &str = "probe_syscall_ns";
+/// Speed probe: 64 B there and back on a loopback TCP connection, both ends in one thread.
+pub const PROBE_LOOPBACK_NS: &str = "probe_loopback_ns";
+
 /// The value of a key, when it was measured and makes sense.
 pub(super) fn value(header: &RunHeader, key: &str) -> Option<f64> {
     value_of(&header.calibration, key)

@@ -99,7 +99,7 @@ pub(super) fn comparisons(subjects: &[SubjectResult], primary: &str) -> Vec<Comp
     comparisons
 }
 
-fn comparison(subject: &SubjectResult, against: &SubjectResult, metric: &str, is_primary: bool) -> Comparison {
+pub(super) fn comparison(subject: &SubjectResult, against: &SubjectResult, metric: &str, is_primary: bool) -> Comparison {
     let names = (subject.subject.clone(), against.subject.clone());
     if !is_rankable(subject) || !is_rankable(against) {
         let (subject, against) = names;
@@ -144,7 +144,7 @@ pub(super) fn settle(rows: &mut [(&mut Comparison, Better)]) {
 
 /// First match wins: significant, beyond the floor, and on one side of 1 with the whole interval; the whole interval near 1; otherwise nothing
 /// can be said. Where test and interval disagree, a reader who sees the interval must not find a verdict beside it that it does not bear.
-fn by_test(ratio: Option<f64>, ci: Option<Interval>, p: Option<f64>, better: Better) -> Verdict {
+pub(super) fn by_test(ratio: Option<f64>, ci: Option<Interval>, p: Option<f64>, better: Better) -> Verdict {
     let (Some(ratio), Some(ci), Some(p)) = (ratio, ci, p) else { return Verdict::Inconclusive };
     let one_sided = ci.lo > 1.0 || ci.hi < 1.0;
     if p <= ALPHA && one_sided && ratio.ln().abs() > EFFECT_FLOOR.ln_1p() {

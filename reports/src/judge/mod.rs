@@ -14,15 +14,19 @@
 //!
 //! A gate asks another question, whether *one* subject got worse, and has its own rule: [`gate`].
 //!
-//! Where next: [`summarize()`] for the order of the steps, `guards` for what makes a row invalid, [`compare`] for the statistics.
+//! Where next: [`summarize()`] for the order of the steps, `guards` for what makes a row invalid, [`compare`] for the statistics. Results of
+//! two runs: [`hosts`] says whether they may be compared, [`across`] compares them, [`stored`] is the form a gate needs.
 
+pub mod across;
 pub mod calibration;
 pub mod compare;
 pub mod gate;
 mod guards;
+pub mod hosts;
 mod metrics;
 mod row;
 pub(crate) mod scaling;
+pub mod stored;
 mod stress;
 mod summarize;
 mod targets;

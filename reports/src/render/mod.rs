@@ -5,11 +5,13 @@
 //! | machines | [`json`], [`csv`], [`junit`] |
 //! | a person at a terminal | [`terminal`] |
 //! | a pull request | [`markdown`] |
+//! | two results side by side | [`compare`], [`terminal::compare`] |
 //! | everybody else | [`html`]: one file, no network |
 //! | readers of the Zokio performance guide | [`guide`]: its rows, and what honest work of the kind gives |
 //!
 //! All of them show the same rows in the same words, from `view`. What was lost comes first, everywhere.
 
+pub mod compare;
 pub mod csv;
 pub mod gate;
 pub mod guide;

@@ -7,6 +7,7 @@
 //! found. The JSON Schema
 //! of a result is made from these types: [`result_schema`].
 
+pub mod compare;
 pub mod comparison;
 pub mod gate;
 pub mod histogram;

@@ -3,12 +3,14 @@
 //! Without colour everything is plain ASCII (`us`, `+-`, `x`), so a log or a serial console shows it as it is. Suspect rows are struck
 //! through in colour and marked `~` without; invalid ones are marked `!` and give their reason instead of a verdict.
 
+mod compare;
 pub(super) mod paint;
 mod rows;
 mod scaling;
 mod summary;
 pub(super) mod table;
 
+use crate::schema::compare::CompareResult;
 use crate::schema::host::HostProfile;
 use crate::schema::result::{CaseResult, RunResult};
 use crate::schema::validity::ValidityState;
@@ -31,6 +33,12 @@ pub fn render(result: &RunResult, color: bool, width: usize) -> String {
     lines.extend(scaling::lines(result, &paint));
     lines.extend(summary::lines(result, &paint));
     paint.text(&lines)
+}
+
+/// Two sides of a comparison for a terminal of `width` columns.
+pub fn compare(compared: &CompareResult, color: bool, width: usize) -> String {
+    let paint = Paint::new(color, width);
+    paint.text(&compare::lines(compared, &paint))
 }
 
 /// The host in one line.
