@@ -26,6 +26,8 @@ pub enum CommandError {
         /// What would mend it.
         help: Option<String>,
     },
+    /// Ctrl-C or SIGTERM came before there was anything to save.
+    Interrupted,
 }
 
 impl CommandError {
@@ -44,6 +46,7 @@ impl CommandError {
         match self {
             Self::Usage { .. } | Self::Scenario { .. } => exit::USAGE,
             Self::CouldNotRun { .. } => exit::COULD_NOT_RUN,
+            Self::Interrupted => exit::INTERRUPTED,
         }
     }
 }
@@ -52,6 +55,7 @@ impl fmt::Display for CommandError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Scenario { rendered } => formatter.write_str(rendered.trim_end()),
+            Self::Interrupted => formatter.write_str("interrupted"),
             Self::Usage { message, help } | Self::CouldNotRun { message, help } => {
                 write!(formatter, "error: {message}")?;
                 help.as_ref().map_or(Ok(()), |help| write!(formatter, "\n  = help: {help}"))
