@@ -210,8 +210,8 @@ fn first_error(log: &str) -> String {
 /// The executable that cargo's messages name.
 fn executable(messages: &str, binary: &str) -> Option<PathBuf> {
     let values = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let of_binary = values.filter(|value| value["target"]["name"] == binary);
-    of_binary.filter_map(|value| value["executable"].as_str().map(PathBuf::from)).last()
+    let mut of_binary = values.filter(|value| value["target"]["name"] == binary);
+    of_binary.find_map(|value| value["executable"].as_str().map(PathBuf::from))
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ fn wait(child: &mut Child, interrupt: &Interrupt, line: &mut Line<'_>) -> Result
 fn not_started(program: &str, error: &io::Error) -> CommandError {
     match error.kind() {
         io::ErrorKind::NotFound => CommandError::could_not_run(
-            format!("`{program}` is not installed, and a revision is built with it"),
+            format!("`{program}` is not installed"),
             "install Rust from https://rustup.rs, or compare with an executable: --base-bin PATH",
         ),
         _ => CommandError::could_not_run(format!("cannot run {program}: {error}"), "check limits and free space"),

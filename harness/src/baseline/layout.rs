@@ -162,7 +162,11 @@ impl Baseline<'_> {
     /// Runs a program that has nothing to say when all is well.
     fn quietly(&self, command: &mut Command, what: &str) -> Result<(), Stop> {
         let (messages, log) = (self.cache.logs().join("link.txt"), self.cache.logs().join("link.log"));
-        let status = child::run(command, Outputs { messages: &messages, log: &log }, what, self.interrupt)?;
+        let status = match child::run(command, Outputs { messages: &messages, log: &log }, what, self.interrupt) {
+            Ok(status) => status,
+            Err(CommandError::Interrupted) => return Err(CommandError::Interrupted.into()),
+            Err(error) => return Err(Stop::Reason(format!("{what} failed: {}", error.message()))),
+        };
         if status.success() {
             return Ok(());
         }

@@ -13,8 +13,9 @@ use crate::host::build::{build_info, sha256_hex};
 /// Changes when builds are made differently.
 const VERSION: &str = "1";
 /// Variables that begin like this change what a compiler makes.
-const INPUTS: [&str; 19] = [
-    "RUST",
+const INPUTS: [&str; 20] = [
+    "RUSTC",
+    "RUSTFLAGS",
     "CARGO_ENCODED_RUSTFLAGS",
     "CARGO_PROFILE_",
     "CARGO_BUILD_",
@@ -84,6 +85,8 @@ pub struct Toolchain {
     rustc: String,
     sysroot: PathBuf,
     linker: String,
+    /// Where cargo runs, from the top of the tree: settings in folders count from there upwards.
+    folder: String,
     /// `FROM=TO` of each folder that gets a fixed name.
     remapped: Vec<String>,
     /// Where flags come from; those added must go there too, since cargo takes them from one place only.
@@ -141,6 +144,7 @@ impl Toolchain {
             rustc: version,
             sysroot: sysroot.into(),
             linker: cc.unwrap_or_default().lines().next().unwrap_or_default().to_owned(),
+            folder: places.inside.strip_prefix(places.tree).unwrap_or(places.inside).to_string_lossy().into_owned(),
             remapped,
             flags_from: flags_from(&settings),
             inputs: inputs(&settings, places.tree),
@@ -149,15 +153,11 @@ impl Toolchain {
 
     /// Names one build: the source, and all that decides what becomes of it.
     pub fn key(&self, tree: &str, arguments: &[String]) -> String {
-        let flags = [format!("{:?}", self.flags_from), self.remapped.join("\n"), self.inputs.join("\n"), arguments.join("\n")];
-        sha256_hex(
-            [VERSION, tree, &self.rustc, &self.linker]
-                .into_iter()
-                .chain(flags.iter().map(String::as_str))
-                .collect::<Vec<_>>()
-                .join("\0")
-                .as_bytes(),
-        )
+        let Self { rustc, linker, folder, remapped, flags_from, inputs, .. } = self;
+        let (remapped, inputs, arguments) = (remapped.join("\n"), inputs.join("\n"), arguments.join("\n"));
+        let flags_from = format!("{flags_from:?}");
+        let parts = [VERSION, tree, rustc, linker, folder, &remapped, &flags_from, &inputs, &arguments];
+        sha256_hex(parts.join("\0").as_bytes())
     }
 
     /// `cargo VERB` in the tree, without what the environment tells of other builds and repositories.
@@ -246,8 +246,7 @@ fn inputs(settings: &[(PathBuf, String)], tree: &Path) -> Vec<String> {
         let counts = INPUTS.iter().any(|prefix| name.starts_with(prefix)) && !OF_CARGO.iter().any(|prefix| name.starts_with(prefix));
         counts.then(|| format!("{name}={}", value.to_string_lossy()))
     });
-    let mut variables: Vec<String> =
-        variables.filter(|variable| !variable.starts_with("RUST_BACKTRACE") && !variable.starts_with("RUST_LOG")).collect();
+    let mut variables: Vec<String> = variables.collect();
     variables.sort();
     variables.extend(settings.iter().filter(|(path, _)| !path.starts_with(tree)).map(|(_, text)| text.clone()));
     variables
@@ -282,12 +281,14 @@ mod tests {
             sysroot: "/rust".into(),
             rustc: "rustc 1.95.0\nhost: x86_64-unknown-linux-gnu".into(),
             linker: "cc 14".into(),
+            folder: String::new(),
             remapped: vec!["/a=/b".into()],
             flags_from: FlagsFrom::Build,
             inputs: Vec::new(),
         };
         let others = [
             Toolchain { rustc: "rustc 1.96.0".into(), ..one.clone() },
+            Toolchain { folder: "harness".into(), ..one.clone() },
             Toolchain { linker: "cc 15".into(), ..one.clone() },
             Toolchain { remapped: vec!["/c=/b".into()], ..one.clone() },
             Toolchain { flags_from: FlagsFrom::Environment("-Cdebuginfo=1".into()), ..one.clone() },
