@@ -26,6 +26,8 @@ pub enum CommandError {
         /// What would mend it.
         help: Option<String>,
     },
+    /// Ctrl-C or SIGTERM came before there was anything to save.
+    Interrupted,
 }
 
 impl CommandError {
@@ -39,11 +41,21 @@ impl CommandError {
         Self::CouldNotRun { message: message.into(), help: Some(help.into()) }
     }
 
+    /// What happened, without its remedy.
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Usage { message, .. } | Self::CouldNotRun { message, .. } => message,
+            Self::Scenario { rendered } => rendered.trim_end(),
+            Self::Interrupted => "interrupted",
+        }
+    }
+
     /// The exit code that follows.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage { .. } | Self::Scenario { .. } => exit::USAGE,
             Self::CouldNotRun { .. } => exit::COULD_NOT_RUN,
+            Self::Interrupted => exit::INTERRUPTED,
         }
     }
 }
@@ -51,7 +63,7 @@ impl CommandError {
 impl fmt::Display for CommandError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Scenario { rendered } => formatter.write_str(rendered.trim_end()),
+            Self::Scenario { .. } | Self::Interrupted => formatter.write_str(self.message()),
             Self::Usage { message, help } | Self::CouldNotRun { message, help } => {
                 write!(formatter, "error: {message}")?;
                 help.as_ref().map_or(Ok(()), |help| write!(formatter, "\n  = help: {help}"))

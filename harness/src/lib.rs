@@ -12,6 +12,7 @@
 //! [`subject`] for the protocol and the subjects shipped, [`workload`] for what one operation is.
 #![deny(unsafe_code)]
 
+pub mod baseline;
 pub mod cli;
 pub mod command;
 pub mod doctor;

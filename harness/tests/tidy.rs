@@ -41,7 +41,7 @@ const LAYERS: [(&str, &[&[&str]]); 3] = [
             &["subject"],
             // A case of the plan is what the scenario means.
             &["plan", "scenario"],
-            &["orchestrate"],
+            &["orchestrate", "baseline"],
             &["doctor"],
             &["command"],
             &["cli"],

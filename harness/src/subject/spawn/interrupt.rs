@@ -47,11 +47,13 @@ impl Interrupt {
         *self.shared.waker.lock().unwrap_or_else(PoisonError::into_inner) = waker;
     }
 
-    pub(super) fn group_started(&self, group: u32) {
+    /// A process group runs: a second Ctrl-C kills it.
+    pub(crate) fn group_started(&self, group: u32) {
         self.shared.groups.lock().unwrap_or_else(PoisonError::into_inner).push(group);
     }
 
-    pub(super) fn group_ended(&self, group: u32) {
+    /// It ended.
+    pub(crate) fn group_ended(&self, group: u32) {
         self.shared.groups.lock().unwrap_or_else(PoisonError::into_inner).retain(|&known| known != group);
     }
 }
