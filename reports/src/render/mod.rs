@@ -7,6 +7,7 @@
 //! | a pull request | [`markdown`] |
 //! | two results side by side | [`compare`], [`terminal::compare`] |
 //! | everybody else | [`html`]: one file, no network |
+//! | who changed the code: what a gate found | [`gate`] |
 //! | readers of the Zokio performance guide | [`guide`]: its rows, and what honest work of the kind gives |
 //!
 //! All of them show the same rows in the same words, from `view`. What was lost comes first, everywhere.

@@ -276,7 +276,7 @@ fn pair(shape: &Shape, index: u64, place: u64) -> GatePair {
     GatePair {
         base: Some(shape.value * noise(0)),
         candidate: (!fails).then(|| shape.value * worse * noise(1)),
-        base_first: place % 2 == 0,
+        base_first: place.is_multiple_of(2),
         at_ns: place * 1_400_000_000 + index * 90_000_000,
     }
 }

@@ -18,7 +18,8 @@ fn is_as_kept(name: &str, text: &str) {
         std::fs::write(&path, text).unwrap();
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    assert_eq!(kept, text, "{name} differs; see the head of this file");
+    // A checkout may have turned the ends of lines round.
+    assert_eq!(kept.replace("\r\n", "\n"), text, "{name} differs; see the head of this file");
 }
 
 /// No number of it is one.
