@@ -45,7 +45,7 @@ pub fn read() -> Facts {
 }
 
 fn text(files: &HostFiles, path: &str) -> Fact<String> {
-    files.look(path).ok_or_else(|| format!("{path}: not to be read"))
+    files.look(path).ok_or_else(|| format!("{path}: cannot be read"))
 }
 
 fn number(files: &HostFiles, path: &str) -> Fact<i32> {

@@ -133,8 +133,12 @@ fn perf_events(facts: &Facts) -> Check {
         Ok(()) => (State::Ok, format!("system calls can be counted ({paranoid})")),
         Err(reason) => (State::Warn, format!("system calls cannot be counted: {reason} ({paranoid})")),
     };
-    let readable = "sudo sysctl -w kernel.perf_event_paranoid=-1 && sudo mount -o remount,mode=755 /sys/kernel/tracing";
-    Check::new("perf-events", WHY, state, found).mend(readable)
+    let has_no_tracepoint = facts.perf_event_open.as_ref().is_err_and(|reason| reason.contains("tracefs"));
+    Check::new("perf-events", WHY, state, found).mend(if has_no_tracepoint {
+        "sudo mount -t tracefs -o mode=755 tracefs /sys/kernel/tracing"
+    } else {
+        "sudo sysctl -w kernel.perf_event_paranoid=-1"
+    })
 }
 
 fn aslr(facts: &Facts) -> Check {

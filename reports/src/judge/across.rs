@@ -222,7 +222,7 @@ fn p_of_run(result: &RunResult, row: &CompareRow) -> Option<f64> {
 }
 
 fn paired_verdict(comparison: &Comparison) -> (CompareVerdict, Option<String>) {
-    let left_out = (comparison.pairs_left_out > 0).then(|| format!("{} pairs left out: other core states", comparison.pairs_left_out));
+    let left_out = (comparison.pairs_left_out > 0).then(|| format!("pairs left out for other core states: {}", comparison.pairs_left_out));
     if comparison.ratio.is_none() {
         return (CompareVerdict::NotComparable, Some(left_out.unwrap_or_else(|| "no pair of trials has the metric".into())));
     }
@@ -231,7 +231,7 @@ fn paired_verdict(comparison: &Comparison) -> (CompareVerdict, Option<String>) {
         Verdict::Same => (CompareVerdict::Same, left_out),
         Verdict::Worse => (CompareVerdict::Worse, left_out),
         Verdict::Inconclusive if comparison.ci.is_none() => {
-            (CompareVerdict::Inconclusive, Some(format!("{} pairs are too few", comparison.n)))
+            (CompareVerdict::Inconclusive, Some(format!("too few pairs: {}", comparison.n)))
         }
         Verdict::Inconclusive => (CompareVerdict::Inconclusive, left_out),
     }

@@ -32,7 +32,11 @@ pub fn markdown(compared: &CompareResult) -> String {
         text.push_str("| subject | metric | a | b | a / b | 95 % | n | verdict |\n|---|---|--:|--:|--:|--:|--:|---|\n");
         for row in rows {
             let words = words(row);
-            let verdict = row.reason.as_ref().map_or_else(|| words.verdict.into(), |reason| format!("{} because {reason}", words.verdict));
+            let verdict = match (&row.reason, row.verdict) {
+                (None, _) => words.verdict.into(),
+                (Some(reason), CompareVerdict::NotComparable) => format!("{} because {reason}", words.verdict),
+                (Some(reason), _) => format!("{}; {reason}", words.verdict),
+            };
             let cells = [words.subject, words.metric, words.a, words.b, words.ratio, words.ci, words.n, verdict];
             let _ = writeln!(text, "| {} |", cells.map(|text| cell(&text)).join(" | "));
         }
@@ -121,7 +125,6 @@ mod tests {
     use super::*;
     use crate::judge::across::{Side, between, within};
     use crate::sample::full_result;
-    use crate::schema::compare::CompareVerdict;
 
     fn paired() -> CompareResult {
         within(full_result(), "zokio", "tokio")

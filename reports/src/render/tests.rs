@@ -1,6 +1,7 @@
 //! Renderers on the sample run, and on rows that want to break them.
 
 use super::{csv, json, junit, markdown, terminal};
+use crate::judge::across::{Side, between, within};
 use crate::sample::{Journal, full_result, scaling};
 use crate::schema::journal::{Failure, Outcome};
 use crate::schema::result::RunResult;
@@ -38,6 +39,30 @@ fn a_case_with_files_says_how_the_page_cache_held_them_and_where_they_were() {
         assert!(text.split_whitespace().collect::<Vec<_>>().join(" ").contains(", page cache cold on tmpfs"), "{text}");
     }
     assert!(!markdown::render(full_result()).contains("page cache"));
+}
+
+#[test]
+fn two_sides_at_a_terminal_read_well() {
+    let mut compared = within(full_result(), "zokio", "tokio");
+    compared.rows.retain(|row| row.case == "tcp-crr");
+    compared.rows[1].reason = Some("pairs left out for other core states: 2".into());
+    let expected = "tcp: zokio and tokio of one run, trials interleaved\n\
+        a: tcp, run 20261123-064500-7f3a of 2026-11-23T06:45:00Z, commit 5f0c9a1, subject zokio\n\
+        b: tcp, run 20261123-064500-7f3a of 2026-11-23T06:45:00Z, commit 5f0c9a1, subject tokio\n\
+        \n\
+        tcp-crr\n";
+    let text = terminal::compare(&compared, false, 120);
+    assert!(text.starts_with(expected), "{text}");
+    assert!(text.contains("\n  pairs left out for other core states: 2 (zokio / tokio cpu_ns_per_op)\n"), "{text}");
+    let side = Side { result: full_result(), subject: None };
+    let unlike = terminal::compare(&between(side, side), false, 120);
+    assert!(unlike.contains("\n  cpu_model       not told  not told  not comparable\n"), "{unlike}");
+    assert!(unlike.contains("not comparable because the hosts are unlike: arch, cpu_model"), "{unlike}");
+    for text in [text, unlike] {
+        assert!(text.is_ascii() && text.lines().all(|line| line.len() <= 120), "{text}");
+    }
+    let narrow = terminal::compare(&compared, false, 60);
+    assert!(!narrow.contains("95%") && narrow.contains("better"), "{narrow}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::super::compare::{Words, cases, side_line, summary, title, words};
 use super::super::view;
 use super::paint::Paint;
 use crate::judge::hosts;
-use crate::schema::compare::{CompareResult, CompareRow};
+use crate::schema::compare::{CompareResult, CompareRow, CompareVerdict};
 
 const GAP: &str = "  ";
 
@@ -61,18 +61,22 @@ fn table(rows: &[CompareRow], paint: &Paint) -> Vec<String> {
 
 /// Each reason once, with the rows it holds for.
 fn reasons(rows: &[CompareRow], paint: &Paint) -> Vec<String> {
-    let mut seen: Vec<(&str, Vec<String>)> = Vec::new();
+    let mut seen: Vec<(String, Vec<String>)> = Vec::new();
     for row in rows {
         let Some(reason) = row.reason.as_deref() else { continue };
         let name = format!("{} {}", words(row).subject, row.metric);
+        let reason = match row.verdict {
+            CompareVerdict::NotComparable => format!("not comparable because {reason}"),
+            _ => reason.to_owned(),
+        };
         match seen.iter_mut().find(|(known, _)| *known == reason) {
             Some((_, names)) => names.push(name),
             None => seen.push((reason, vec![name])),
         }
     }
-    let told = |(reason, names): &(&str, Vec<String>)| {
+    let told = |(reason, names): &(String, Vec<String>)| {
         let of = if names.len() == rows.len() { "all rows".to_owned() } else { names.join(", ") };
-        paint.wrapped(&format!("{GAP}because {}: {}", view::printable(reason), view::printable(&of)), 4)
+        paint.wrapped(&format!("{GAP}{} ({})", view::printable(reason), view::printable(&of)), 4)
     };
     seen.iter().flat_map(told).collect()
 }
