@@ -51,7 +51,7 @@ fn table(rows: &[&GateRow]) -> Markup {
         table {
             thead { tr {
                 th { "Case" } th { "Metric" } th { "Against" } th class="number" { "Base" } th class="number" { "Candidate" } th { "Candidate is" }
-                th { "99 %" } th class="number" { "Adjusted p" } th class="number" { "Pairs" } th { "Verdict" } th class="number" { "Sees" }
+                th { "99 %" } th class="number" title="adjusted: shared over looks and rows" { "p" } th class="number" { "Pairs" } th { "Verdict" } th class="number" { "Sees" }
             } }
             tbody { @for row in rows {
                 @let (what, ci) = view::change(row);
