@@ -76,20 +76,19 @@ pub(super) fn suites(result: &GateResult) -> String {
 }
 
 /// How the candidate stands to the base, as `(what, interval)`: `worse by 1.052×` with `[1.041, 1.063]`, `better by 1.031×` with the
-/// interval turned round too; where the interval holds 1, neither word is true and the ratio stands alone (above 1 is worse).
+/// interval turned round too; where the interval holds 1, or there is none, neither word is known to be true and the ratio stands alone
+/// (above 1 is worse).
 pub(super) fn change(row: &GateRow) -> (String, String) {
     let usable = |ratio: &f64| ratio.is_finite() && *ratio > 0.0;
     let Some(ratio) = row.ratio.filter(usable) else { return (ABSENT.into(), ABSENT.into()) };
     let ci = row.ci.filter(|ci| usable(&ci.lo) && usable(&ci.hi));
-    let (low, high) = ci.map_or((ratio, ratio), |ci| (ci.lo, ci.hi));
-    let shown = |ci: Option<Interval>| ci.map_or_else(|| ABSENT.into(), interval);
-    if low > 1.0 {
-        (format!("worse by {}", Ratio(ratio)), shown(ci))
-    } else if high < 1.0 {
-        let turned = ci.map(|ci| Interval { lo: 1.0 / ci.hi, hi: 1.0 / ci.lo, ..ci });
-        (format!("better by {}", Ratio(1.0 / ratio)), shown(turned))
-    } else {
-        (Ratio(ratio).to_string(), shown(ci))
+    match ci {
+        Some(ci) if ci.lo > 1.0 => (format!("worse by {}", Ratio(ratio)), interval(ci)),
+        Some(ci) if ci.hi < 1.0 => {
+            let turned = Interval { lo: 1.0 / ci.hi, hi: 1.0 / ci.lo, ..ci };
+            (format!("better by {}", Ratio(1.0 / ratio)), interval(turned))
+        }
+        _ => (Ratio(ratio).to_string(), ci.map_or_else(|| ABSENT.into(), interval)),
     }
 }
 
@@ -98,12 +97,12 @@ pub(super) fn values(row: &GateRow) -> [String; 2] {
     [row.base_value, row.candidate_value].map(|value| maybe_with_unit(value, &row.unit))
 }
 
-/// The row in one sentence: `worse by 1.052× [1.041, 1.063] (99 %), 252 k/s → 233 k/s, 24 pairs, p = 0.0012`.
+/// The row in one sentence: `worse by 1.052× [1.041, 1.063] (99 %), 252 k/s → 233 k/s, 24 pairs, adjusted p = 0.0012`.
 pub(super) fn line(row: &GateRow) -> String {
     let (what, ci) = change(row);
     let [base, candidate] = values(row);
     let ci = row.ci.map_or_else(String::new, |level| format!(" {ci} ({})", percent(level.level)));
-    let p = row.p_adjusted.filter(|p| p.is_finite()).map_or_else(String::new, |p| format!(", adjusted p = {p:.4}"));
+    let p = p_adjusted(row).map_or_else(String::new, |p| format!(", adjusted p {p}"));
     let sees = row.sees.filter(|share| share.is_finite()).map_or_else(String::new, |share| format!(", sees {} or more", percent(share)));
     let excludes = if row.excludes_worse { format!("; a slow-down of {} is excluded", percent(row.threshold)) } else { String::new() };
     match (row.ratio, row.base_value.or(row.candidate_value)) {
@@ -111,6 +110,12 @@ pub(super) fn line(row: &GateRow) -> String {
         (None, _) => format!("{base} → {candidate}, {} pairs", row.n),
         _ => format!("{what}{ci}, {base} → {candidate}, {} pairs{p}{sees}{excludes}", row.n),
     }
+}
+
+/// The p shared over looks and rows: `= 0.0012`, `< 0.0001`.
+pub(super) fn p_adjusted(row: &GateRow) -> Option<String> {
+    let p = row.p_adjusted.filter(|p| p.is_finite())?;
+    Some(if p < 0.000_1 { "< 0.0001".into() } else { format!("= {p:.4}") })
 }
 
 /// Why there is no verdict, clipped.
@@ -147,4 +152,37 @@ pub(super) fn short_case(case: &str) -> String {
 pub(super) fn cut(text: &str, longest: usize) -> String {
     let text = view::printable(text);
     if text.chars().count() <= longest { text } else { text.chars().take(longest - 2).chain("..".chars()).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::gate;
+
+    #[test]
+    fn a_word_is_said_only_where_the_whole_interval_says_it() {
+        let mut row = gate::gate().rows[2].clone();
+        let cases = [
+            (Some(1.052), Some((1.041, 1.063)), ("worse by 1.052×", "[1.041, 1.063]")),
+            (Some(0.95), Some((0.93, 0.97)), ("better by 1.053×", "[1.031, 1.075]")),
+            (Some(1.03), Some((0.99, 1.07)), ("1.030×", "[0.990, 1.070]")),
+            (Some(1.2), None, ("1.200×", ABSENT)),
+            (Some(1.2), Some((0.0, f64::INFINITY)), ("1.200×", ABSENT)),
+            (Some(0.0), Some((1.1, 1.2)), (ABSENT, ABSENT)),
+            (None, None, (ABSENT, ABSENT)),
+        ];
+        for (ratio, ci, (what, shown)) in cases {
+            (row.ratio, row.ci) = (ratio, ci.map(|(lo, hi)| Interval { level: 0.99, lo, hi }));
+            assert_eq!(change(&row), (what.to_string(), shown.to_string()), "{ratio:?}");
+        }
+    }
+
+    #[test]
+    fn a_small_p_is_not_said_to_be_nothing() {
+        let mut row = gate::gate().rows[2].clone();
+        for (p, text) in [(Some(0.001_22), Some("= 0.0012")), (Some(1e-9), Some("< 0.0001")), (Some(f64::NAN), None), (None, None)] {
+            row.p_adjusted = p;
+            assert_eq!(p_adjusted(&row).as_deref(), text);
+        }
+    }
 }

@@ -51,7 +51,7 @@ fn table(rows: &[&GateRow]) -> Markup {
         table {
             thead { tr {
                 th { "Case" } th { "Metric" } th { "Against" } th class="number" { "Base" } th class="number" { "Candidate" } th { "Candidate is" }
-                th { "99 %" } th class="number" { "p" } th class="number" { "Pairs" } th { "Verdict" } th class="number" { "Sees" }
+                th { "99 %" } th class="number" title="adjusted: shared over looks and rows" { "p" } th class="number" { "Pairs" } th { "Verdict" } th class="number" { "Sees" }
             } }
             tbody { @for row in rows {
                 @let (what, ci) = view::change(row);
@@ -59,7 +59,7 @@ fn table(rows: &[&GateRow]) -> Markup {
                 tr class=(if row.verdict == GateVerdict::Invalid { "invalid" } else { "" }) {
                     td { (row.case) } td { (row.metric) } td { (row.base) } td class="number" { (base) } td class="number" { (candidate) }
                     td class="main words" { (what) } td class="words" { small { (ci) } }
-                    td class="number" { (row.p_adjusted.filter(|p| p.is_finite()).map_or_else(|| ABSENT.into(), |p| format!("{p:.4}"))) }
+                    td class="number" { (view::p_adjusted(row).map_or_else(|| ABSENT.into(), |p| p.trim_start_matches("= ").to_string())) }
                     td class="number" { (row.n) }
                     td class=(class(row.verdict)) { (view::word(row.verdict)) @if row.excludes_worse { small { " but not worse by the threshold" } } }
                     td class="number" { (row.sees.map_or_else(|| ABSENT.into(), view::percent)) }
