@@ -99,11 +99,7 @@ fn plan_all(suites: &[Suite], arguments: &RunArgs, subjects: Option<Vec<String>>
 /// A plan that cannot be made, as the user sees it.
 pub(super) fn plan_error(error: PlanError) -> CommandError {
     let (message, help) = (error.to_string(), Some(error.help()));
-    if error.exit_code() == exit::USAGE {
-        CommandError::Usage { message, help }
-    } else {
-        CommandError::CouldNotRun { message, help }
-    }
+    if error.exit_code() == exit::USAGE { CommandError::Usage { message, help } } else { CommandError::CouldNotRun { message, help } }
 }
 
 /// What will run, and how long it will take, before it starts.

@@ -44,9 +44,14 @@ impl Roster {
         // A bare file name means the file here, not one on PATH.
         let executable = std::path::absolute(path).map_err(|error| failure("not-found", format!("`{path}`: {error}")))?;
         let description = choose(describe::describe(&executable, limit)?.subjects, name, inner, path)?;
-        self.entries.retain(|entry| entry.name != name);
-        self.entries.push(Entry { name: name.into(), executable, description });
+        self.put(Entry { name: name.into(), executable, description });
         Ok(())
+    }
+
+    /// Adds a subject, in place of one of the same name.
+    pub fn put(&mut self, entry: Entry) {
+        self.entries.retain(|other| other.name != entry.name);
+        self.entries.push(entry);
     }
 
     /// The subject of this name.

@@ -5,27 +5,35 @@
 //! ```
 //! The rule is a pure function in [`zokio_report::judge::gate`]; here stands what feeds it. Standard output ends with one line that begins with
 //! `ZOKIO-GATE:`, whatever happens, so that a wrapper which swallows exit codes is noticed.
+//!
+//! Where next: `sides` for what is compared, `measure` for the pairs, `limits` for what needs no base, `self_test` for the gate of the gate.
 
 pub mod arguments;
 mod conclude;
+mod limits;
+mod measure;
 mod prepare;
 mod rows;
+mod self_test;
 mod show;
 mod sides;
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use zokio_report::exit;
 use zokio_report::judge::calibration::clock_tick_of;
-use zokio_report::schema::gate::{GateBaseKind, GateOutcome, GateSide};
-use zokio_report::schema::journal::{JournalLine, RunEnd};
+use zokio_report::judge::hosts::{self, HostSide};
+use zokio_report::schema::gate::{GateBase, GateBaseKind, GateOutcome, GateSide, UnlikeField};
+use zokio_report::schema::journal::{CaseRole, JournalLine, RunEnd};
 
-use self::arguments::GateArgs;
-use self::conclude::{Rows, Trials};
+use self::arguments::{GateArgs, OnUnlike};
+use self::limits::Stored;
+use self::prepare::{Cases, Here};
+use self::sides::{Named, Sides};
 use super::subjects::described;
-use self::prepare::{Base, Cases, Here};
+use crate::doctor;
 use crate::error::CommandError;
-use crate::measure::planted::Planted;
-use crate::orchestrate::gate::contest::{Contest, Ended};
 use crate::orchestrate::gate::pairs::{Pairs, Stop};
 use crate::orchestrate::gate::sides::Side;
 use crate::orchestrate::journal::Journal;
@@ -46,7 +54,8 @@ const TRIAL: Duration = Duration::from_millis(42);
 /// # Errors
 /// Bad usage or scenarios, a host or an executable that lacks something.
 pub fn run(arguments: &GateArgs) -> Result<u8, CommandError> {
-    match gate(arguments) {
+    let outcome = Start::new(arguments).and_then(|start| if arguments.self_test { self_test::run(&start) } else { start.gate(arguments) });
+    match outcome {
         Ok(outcome) => {
             println!("{}", outcome.line);
             Ok(outcome.exit_code)
@@ -58,21 +67,44 @@ pub fn run(arguments: &GateArgs) -> Result<u8, CommandError> {
     }
 }
 
-fn gate(arguments: &GateArgs) -> Result<GateOutcome, CommandError> {
-    refuse_debug(arguments.allow_debug)?;
-    let limits = Limits::default();
-    let suites = super::run::load_all(&arguments.scenarios, &arguments.sets)?;
-    let (candidate, about_candidate, bases) = sides_of(arguments, &suites, &limits)?;
-    let seed = arguments.seed.or(suites[0].seed).unwrap_or(0);
-    let mut labels = vec![candidate.label.clone()];
-    labels.extend(bases.iter().map(|base| base.about.name.clone()));
-    let all = Cases::of(suites, &labels, seed)?;
-    let interrupt = Interrupt::default();
-    signals::install(&interrupt)
-        .map_err(|error| CommandError::could_not_run(format!("cannot watch for Ctrl-C: {error}"), "raise the limit of threads"))?;
-    let gate = Gate { arguments, limits, interrupt: &interrupt, candidate, about_candidate, bases, seed, all };
-    gate.announce();
-    gate.measure()
+/// What holds for the whole command.
+struct Start {
+    limits: Limits,
+    interrupt: Interrupt,
+    out: Option<PathBuf>,
+    arguments: GateArgs,
+}
+
+impl Start {
+    fn new(arguments: &GateArgs) -> Result<Self, CommandError> {
+        refuse_debug(arguments.allow_debug)?;
+        let interrupt = Interrupt::default();
+        signals::install(&interrupt)
+            .map_err(|error| CommandError::could_not_run(format!("cannot watch for Ctrl-C: {error}"), "raise the limit of threads"))?;
+        refuse_host()?;
+        Ok(Self { limits: Limits::default(), interrupt, out: arguments.out.clone(), arguments: arguments.clone() })
+    }
+
+    fn gate(&self, arguments: &GateArgs) -> Result<GateOutcome, CommandError> {
+        let suites = super::run::load_all(&arguments.scenarios, &arguments.sets)?;
+        let stored = stored(&arguments.baseline)?;
+        let subject = first_subject(&suites);
+        let sides = Sides::of(arguments, &subject, self.limits.describe, &self.interrupt)?;
+        let seed = arguments.seed.or(suites[0].seed).unwrap_or(0);
+        let all = Cases::of(suites, &sides.labels(), seed)?;
+        let here = Here::look();
+        let gate = Gate {
+            arguments,
+            limits: self.limits,
+            interrupt: &self.interrupt,
+            sides,
+            seed,
+            all,
+            host_class: here.host.fingerprint.class.clone(),
+        };
+        gate.announce();
+        gate.measure(&here, stored, arguments.out.as_deref())
+    }
 }
 
 /// A build whose numbers say nothing cannot say that they got worse.
@@ -83,24 +115,35 @@ fn refuse_debug(allowed: bool) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn sides_of(arguments: &GateArgs, suites: &[Suite], limits: &Limits) -> Result<(Side, GateSide, Vec<Base>), CommandError> {
-    let first_subject = suites[0].cases.first().and_then(|case| case.subjects.first()).cloned().unwrap_or_default();
-    let candidate = sides::candidate(arguments, limits.describe)?;
-    let about_candidate = prepare::about(&candidate, "this executable", &first_subject, None)?;
-    let mut bases: Vec<Base> = Vec::new();
-    let count = arguments.base_bin.len();
-    for given in &arguments.base_bin {
-        let named = sides::named(given);
-        let taken: Vec<String> = bases.iter().map(|base| base.about.name.clone()).collect();
-        let label = sides::label(&named, count == 1, &taken);
-        let mut side = sides::side(&label, named.value, limits.describe)?;
-        side.inner = side.inner.or_else(|| candidate.inner.clone());
-        let file_name = named.value.rsplit('/').next().unwrap_or(named.value);
-        let about = prepare::about(&side, file_name, &first_subject, None)?;
-        let about = prepare::base(label, GateBaseKind::Binary, about, &about_candidate, arguments.measure_identical || arguments.plant.is_some());
-        bases.push(Base { about, side, layouts: Vec::new() });
+/// Where a gate's answer would be one about the host, nothing is measured.
+fn refuse_host() -> Result<(), CommandError> {
+    let blocking = doctor::blocking(&doctor::read());
+    let Some(first) = blocking.first() else { return Ok(()) };
+    let found: Vec<String> = blocking.iter().map(|check| format!("{}: {}", check.id, check.found)).collect();
+    let help = first.mend.clone().unwrap_or_else(|| "`zokio-bench doctor` says more".into());
+    Err(CommandError::could_not_run(format!("this host is not fit for a gate: {}", found.join("; ")), help))
+}
+
+/// The subject that the first measured scenario names first.
+fn first_subject(suites: &[Suite]) -> String {
+    let cases = suites.iter().flat_map(|suite| &suite.cases);
+    cases.filter(|case| case.role == CaseRole::Measured).find_map(|case| case.subjects.first().cloned()).unwrap_or_default()
+}
+
+/// The stored baselines, read before anything is measured.
+fn stored(given: &[String]) -> Result<Vec<Stored>, CommandError> {
+    let mut stored: Vec<Stored> = Vec::new();
+    for text in given {
+        let named = sides::named(text);
+        let taken: Vec<String> = stored.iter().map(|stored: &Stored| stored.name.clone()).collect();
+        let name = sides::label(&Named { name: Some(named.name.unwrap_or("stored")), value: named.value }, false, &taken);
+        let result = super::report::load(Path::new(named.value)).map_err(|error| {
+            let CommandError::Usage { message, help } = error else { return error };
+            CommandError::CouldNotRun { message, help }
+        })?;
+        stored.push(Stored { name, result });
     }
-    Ok((candidate, about_candidate, bases))
+    Ok(stored)
 }
 
 /// A gate that is about to measure.
@@ -108,72 +151,88 @@ struct Gate<'a> {
     arguments: &'a GateArgs,
     limits: Limits,
     interrupt: &'a Interrupt,
-    candidate: Side,
-    about_candidate: GateSide,
-    bases: Vec<Base>,
+    sides: Sides,
     seed: u64,
     all: Cases,
-}
-
-/// What became of the measuring.
-struct Measured {
-    stop: Option<Stop>,
-    ended: Option<Ended>,
-    notes: Vec<String>,
+    host_class: String,
 }
 
 impl Gate<'_> {
     fn announce(&self) {
-        let (cases, bases) = (self.all.cases.len(), self.bases.iter().filter(|base| !base.about.identical).count());
-        let first = self.arguments.looks.first().copied().unwrap_or(0);
-        let last = self.arguments.looks.last().copied().unwrap_or(0);
-        let trials = |pairs: u32| TRIAL * pairs * 2 * u32::try_from(cases * bases).unwrap_or(u32::MAX);
-        eprintln!(
-            "gate: {cases} cases against {bases} bases, {} to {}, seed {}",
-            short_time(trials(first)),
-            short_time(trials(last)),
-            self.seed
-        );
+        let (cases, bases) = (self.all.cases.len(), self.sides.bases.iter().filter(|base| !base.about.identical).count());
+        let looks = &self.arguments.looks;
+        let trials = |pairs: Option<&u32>| TRIAL * pairs.copied().unwrap_or(0) * 2 * u32::try_from(cases * bases).unwrap_or(u32::MAX);
+        if bases > 0 {
+            let (least, most) = (short_time(trials(looks.first())), short_time(trials(looks.last())));
+            eprintln!("gate: {cases} cases against {bases} bases, {least} to {most}, seed {}", self.seed);
+        }
         self.all.notes.iter().for_each(|note| eprintln!("note: {note}"));
     }
 
-    fn measure(&self) -> Result<GateOutcome, CommandError> {
-        let here = Here::look();
-        let header = prepare::header(&self.all, &self.about_candidate, &self.bases, &here, self.seed, self.arguments);
-        let output = OutputFolder::create(self.arguments.out.as_deref(), "gate", &header.run_id)?;
+    fn measure(&self, here: &Here, stored: Vec<Stored>, out: Option<&Path>) -> Result<GateOutcome, CommandError> {
+        let (stored, unlike) = self.like_this_host(stored, here)?;
+        let header = prepare::header(&self.all, &self.sides, here, self.seed, self.arguments);
+        let output = OutputFolder::create(out, "gate", &header.run_id)?;
         let mut journal = Journal::create(&output.journal())?;
         journal.append(&JournalLine::Header(Box::new(header.clone())))?;
-        let tick = clock_tick_of(&here.calibration);
         let stderr = output.stderr();
+        let tick = clock_tick_of(&here.calibration);
         let mut pairs = Pairs::new(&mut journal, &stderr, self.limits, self.interrupt, self.seed);
-        pairs.client = self.client();
-        let deadline = self.arguments.max_time.map(|time| pairs.started + time);
-
-        let plans = rows::rows(&self.all.cases, self.bases.len(), self.arguments);
-        let abouts: Vec<_> = self.bases.iter().map(|base| base.about.clone()).collect();
-        let (mut table, rows, places) = rows::table(&plans, &abouts, self.arguments, tick, |_| None)?;
-        let sides: Vec<Side> = self.bases.iter().map(|base| base.side.clone()).collect();
-        let planted = self.arguments.plant.map(|share| Planted { share, one_in: self.arguments.plant_one_in });
-        let contest =
-            Contest { cases: &self.all.cases, candidate: &self.candidate, bases: &sides, rows: &rows, planted, clock_tick: tick, deadline };
-        let mut measured = Measured { stop: None, ended: None, notes: Vec::new() };
-        match contest.measure(&mut pairs, &mut table, |_, _| ()) {
-            Ok(ended) => measured.ended = Some(ended),
-            Err(stop) => measured.stop = Some(stop),
-        }
-        table.settle();
+        pairs.client = client();
+        let measured = measure::measure(self, &mut pairs, tick)?;
         let duration_s = pairs.started.elapsed().as_secs_f64();
         let trials = std::mem::take(&mut pairs.trials);
         drop(pairs);
-        let interrupted = matches!(measured.stop, Some(Stop::Interrupted));
-        let end = RunEnd { complete: measured.stop.is_none(), interrupted, duration_s };
+        // Without a base there is nothing but limits; with one, its trials are too short for them.
+        let wants_run = self.sides.bases.is_empty() || !stored.is_empty();
+        let limits = if wants_run && measured.stop.is_none() { Some(limits::judge(self, here, &stored, &output)?) } else { None };
+        let interrupted = matches!(measured.stop, Some(Stop::Interrupted)) || limits.as_ref().is_some_and(|limits| limits.interrupted);
+        let end = RunEnd { complete: measured.stop.is_none() && !interrupted, interrupted, duration_s };
         journal.append(&JournalLine::End(end.clone()))?;
-        let of = Trials { header: &header, trials: &trials, end: &end };
-        conclude::conclude(self, measured, &of, Rows { table, plans: &plans, places: &places }, &output)
+        let of = conclude::Trials { header: &header, trials: &trials, end: &end };
+        conclude::conclude(self, measured, limits, unlike, &of, &output)
     }
 
-    fn client(&self) -> Option<Entry> {
-        let own = std::env::current_exe().ok()?;
-        Side::described("client", &own, described(), Some(CLIENT_SUBJECT.into())).entry(CLIENT_SUBJECT).ok()
+    /// The stored results of hosts like this one, and all of them as bases.
+    fn like_this_host(&self, stored: Vec<Stored>, here: &Here) -> Result<(Vec<Stored>, Vec<GateBase>), CommandError> {
+        let this = HostSide { fingerprint: &here.host.fingerprint, calibration: &here.calibration };
+        let (mut alike, mut bases) = (Vec::new(), Vec::new());
+        for stored in stored {
+            let unlike = hosts::unlike(HostSide::from(&stored.result), this);
+            let refused = hosts::is_refused(&unlike);
+            if refused && self.arguments.on_unlike == OnUnlike::Fail {
+                return Err(unlike_host(&stored.name, &unlike));
+            }
+            let side = GateSide {
+                source: format!("run {}", stored.result.run_id),
+                revision: stored.result.tool.git_sha.clone(),
+                committed_at: None,
+                dirty: stored.result.tool.dirty,
+                version: stored.result.tool.version.clone(),
+                ..GateSide::default()
+            };
+            bases.push(GateBase { name: stored.name.clone(), kind: GateBaseKind::Stored, side, identical: false, layouts: None, unlike });
+            if !refused {
+                alike.push(stored);
+            }
+        }
+        Ok((alike, bases))
     }
 }
+
+/// Exit 3 with a table, field by field.
+fn unlike_host(name: &str, unlike: &[UnlikeField]) -> CommandError {
+    let refused: Vec<UnlikeField> = unlike.iter().filter(|field| field.refused).cloned().collect();
+    let table = hosts::table(&refused).join("\n  ");
+    let message = format!("the stored baseline `{name}` is of a host unlike this one:\n  {table}");
+    CommandError::could_not_run(message, "measure it again on this host, compare builds with --base-rev or --base-bin, or --on-unlike skip")
+}
+
+/// The ceiling's client of this executable, which drives cases with their ends apart.
+fn client() -> Option<Entry> {
+    let own = std::env::current_exe().ok()?;
+    Side::described("client", &own, described(), Some(CLIENT_SUBJECT.into())).entry(CLIENT_SUBJECT).ok()
+}
+
+/// The code of a verification that failed.
+const FAILED_ITSELF: u8 = exit::INVALID;

@@ -3,17 +3,16 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use zokio_report::schema::gate::{GateBase, GateBaseKind, GateSide};
+use zokio_report::schema::gate::GateSide;
 use zokio_report::schema::host::HostProfile;
 use zokio_report::schema::journal::{RunHeader, SubjectHeader};
 use zokio_report::schema::result::SuiteInfo;
 
 use super::arguments::GateArgs;
-use super::sides::CANDIDATE;
+use super::sides::{CANDIDATE, Sides};
 use crate::error::CommandError;
 use crate::host::{self, build};
 use crate::measure::calibrate::calibrate;
-use crate::orchestrate::gate::sides::Side;
 use crate::orchestrate::identity;
 use crate::orchestrate::placement::allowed_cpus;
 use crate::orchestrate::preflight;
@@ -21,15 +20,15 @@ use crate::plan::{GateCase, gate_cases, needs};
 use crate::scenario::{Suite, sha256};
 
 /// The cases of all suites, and which suite each is of.
-pub struct Cases {
+pub(super) struct Cases {
     /// The suites.
-    pub suites: Vec<Suite>,
+    pub(super) suites: Vec<Suite>,
     /// The cases.
-    pub cases: Vec<GateCase>,
+    pub(super) cases: Vec<GateCase>,
     /// For each case the place of its suite.
-    pub suite_of: Vec<usize>,
+    pub(super) suite_of: Vec<usize>,
     /// What the user should know of them.
-    pub notes: Vec<String>,
+    pub(super) notes: Vec<String>,
 }
 
 impl Cases {
@@ -37,7 +36,7 @@ impl Cases {
     ///
     /// # Errors
     /// Nothing to gate, two cases of one id, or a host that is too small.
-    pub fn of(suites: Vec<Suite>, sides: &[String], seed: u64) -> Result<Self, CommandError> {
+    pub(super) fn of(suites: Vec<Suite>, sides: &[String], seed: u64) -> Result<Self, CommandError> {
         let allowed = allowed_cpus();
         let mut all = Self { suites, cases: Vec::new(), suite_of: Vec::new(), notes: Vec::new() };
         for (place, suite) in all.suites.iter().enumerate() {
@@ -73,53 +72,17 @@ impl Cases {
     }
 }
 
-/// A base: what is told of it, and how it is started; a stored one is not.
-#[derive(Clone, Debug)]
-pub struct Base {
-    /// For the result.
-    pub about: GateBase,
-    /// To be started.
-    pub side: Side,
-    /// The same source in other code layouts.
-    pub layouts: Vec<Side>,
-}
-
-/// What the result says of an executable the user gave.
-pub fn about(side: &Side, source: &str, subject: &str, binary_sha256: Option<String>) -> Result<GateSide, CommandError> {
-    let entry = side.entry(subject).map_err(|failure| CommandError::could_not_run(failure.message, "name the subject: PATH#SUBJECT"))?;
-    let build = entry.description.build;
-    Ok(GateSide {
-        source: source.to_owned(),
-        subject: entry.description.name,
-        version: entry.description.version,
-        binary_sha256: binary_sha256.or_else(|| build.binary_sha256.clone()),
-        build,
-        ..GateSide::default()
-    })
-}
-
-/// Whether the base is the candidate: the same file, and the same subject in it.
-pub fn is_identical(base: &GateSide, candidate: &GateSide) -> bool {
-    base.binary_sha256.is_some() && base.binary_sha256 == candidate.binary_sha256 && base.subject == candidate.subject
-}
-
-/// A base that was given as a file.
-pub fn base(name: String, kind: GateBaseKind, side: GateSide, candidate: &GateSide, measure_identical: bool) -> GateBase {
-    let identical = !measure_identical && is_identical(&side, candidate);
-    GateBase { name, kind, side, identical, layouts: None, unlike: Vec::new() }
-}
-
 /// The host, and the bounds measured on it.
-pub struct Here {
+pub(super) struct Here {
     /// The profile.
-    pub host: HostProfile,
+    pub(super) host: HostProfile,
     /// The bounds.
-    pub calibration: BTreeMap<String, Option<f64>>,
+    pub(super) calibration: BTreeMap<String, Option<f64>>,
 }
 
 impl Here {
     /// Looks at the host; takes a second.
-    pub fn look() -> Self {
+    pub(super) fn look() -> Self {
         let (mut host, calibration) = (host::profile(), calibrate());
         host.notes.extend(calibration.cut);
         Self { host, calibration: calibration.bounds }
@@ -127,15 +90,12 @@ impl Here {
 }
 
 /// The journal's first line: the cases with candidate and bases as their subjects.
-pub fn header(all: &Cases, candidate: &GateSide, bases: &[Base], here: &Here, seed: u64, arguments: &GateArgs) -> RunHeader {
+pub(super) fn header(all: &Cases, sides: &Sides, here: &Here, seed: u64, arguments: &GateArgs) -> RunHeader {
     let now = Timestamp::now();
-    let subject = |label: &str, side: &GateSide| SubjectHeader {
-        subject: label.into(),
-        version: side.version.clone(),
-        build: side.build.clone(),
-    };
-    let mut subjects = vec![subject(CANDIDATE, candidate)];
-    subjects.extend(bases.iter().map(|base| subject(&base.about.name, &base.about.side)));
+    let subject =
+        |label: &str, side: &GateSide| SubjectHeader { subject: label.into(), version: side.version.clone(), build: side.build.clone() };
+    let mut subjects = vec![subject(CANDIDATE, &sides.about)];
+    subjects.extend(sides.bases.iter().map(|base| subject(&base.about.name, &base.about.side)));
     RunHeader {
         run_id: format!("{}-{:06x}", now.strftime("%Y%m%dT%H%M%SZ"), seed & 0xff_ffff),
         started_at: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),

@@ -1,34 +1,34 @@
 //! Which rows a gate has: every metric of every case against every base.
 
-use zokio_report::judge::gate::{RowSpec, Rule, Table, floor_absolute};
-use zokio_report::schema::gate::GateBase;
-
 use std::time::Duration;
 
+use zokio_report::judge::gate::{RowSpec, Rule, RuleError, Table, floor_absolute};
+
 use super::arguments::GateArgs;
+use super::sides::Base;
 use crate::error::CommandError;
 use crate::orchestrate::gate::contest::ContestRow;
 use crate::plan::GateCase;
 use crate::scenario::{self, is_measurable};
 
 /// The slow-down that must be caught where nobody says otherwise.
-pub const TOLERANCE: f64 = 0.05;
+pub(super) const TOLERANCE: f64 = 0.05;
 
 /// A row before it has a place in the table.
 #[derive(Clone, Debug, PartialEq)]
-pub struct RowPlan {
+pub(super) struct RowPlan {
     /// Place of the case.
-    pub case: usize,
+    pub(super) case: usize,
     /// Place of the base.
-    pub base: usize,
+    pub(super) base: usize,
     /// Metric id.
-    pub metric: String,
+    pub(super) metric: String,
     /// The slow-down that must be caught.
-    pub tolerance: f64,
+    pub(super) tolerance: f64,
 }
 
 /// Metrics of a case with their tolerances: the scenario's, then those of the command line, which win.
-pub fn metrics(case: &GateCase, arguments: &GateArgs) -> Vec<(String, f64)> {
+pub(super) fn metrics(case: &GateCase, arguments: &GateArgs) -> Vec<(String, f64)> {
     let general = arguments.threshold.or(case.spec.tolerance).unwrap_or(TOLERANCE);
     let mut metrics: Vec<(String, f64)> = case.spec.metrics.iter().map(|metric| (metric.clone(), general)).collect();
     for (id, tolerance) in &arguments.metrics {
@@ -43,7 +43,7 @@ pub fn metrics(case: &GateCase, arguments: &GateArgs) -> Vec<(String, f64)> {
 }
 
 /// All rows, base by base within a case.
-pub fn rows(cases: &[GateCase], bases: usize, arguments: &GateArgs) -> Vec<RowPlan> {
+pub(super) fn rows(cases: &[GateCase], bases: usize, arguments: &GateArgs) -> Vec<RowPlan> {
     let mut rows = Vec::new();
     for (case, gated) in cases.iter().enumerate() {
         for base in 0..bases {
@@ -53,31 +53,41 @@ pub fn rows(cases: &[GateCase], bases: usize, arguments: &GateArgs) -> Vec<RowPl
     rows
 }
 
-/// The table of these rows, and where each stands in it. `layout` is the effect of code layout on a row, as a share, where it is known.
+/// The rule for so many gated rows.
+///
+/// # Errors
+/// It has no meaning.
+pub(super) fn rule(gated: usize, arguments: &GateArgs) -> Result<Rule, CommandError> {
+    Rule::new(arguments.alpha, &arguments.looks, u32::try_from(gated.max(1)).unwrap_or(u32::MAX)).map_err(refuse)
+}
+
+fn refuse(error: RuleError) -> CommandError {
+    CommandError::usage(error.to_string(), "see `zokio-bench gate --help`")
+}
+
+/// The table of these rows, and where each stands in it. `layout` is the effect of code layout on each row, as a share, where it is known.
 ///
 /// # Errors
 /// A rule without a meaning.
-pub fn table(
+pub(super) fn table(
     plans: &[RowPlan],
-    bases: &[GateBase],
+    bases: &[Base],
     arguments: &GateArgs,
     clock_tick: Duration,
-    layout: impl Fn(&RowPlan) -> Option<f64>,
+    layout: &[Option<f64>],
 ) -> Result<(Table, Vec<ContestRow>, Vec<usize>), CommandError> {
-    let refuse = |error: zokio_report::judge::gate::RuleError| CommandError::usage(error.to_string(), "see `zokio-bench gate --help`");
-    let gated = plans.iter().filter(|plan| !bases[plan.base].identical).count();
-    let rule = Rule::new(arguments.alpha, &arguments.looks, u32::try_from(gated.max(1)).unwrap_or(u32::MAX)).map_err(refuse)?;
-    let mut table = Table::new(rule);
+    let gated = plans.iter().filter(|plan| !bases[plan.base].about.identical).count();
+    let mut table = Table::new(rule(gated, arguments)?);
     let (mut rows, mut places) = (Vec::new(), Vec::new());
-    for plan in plans {
+    for (plan, floor_layout) in plans.iter().zip(layout) {
         let better = scenario::metric(&plan.metric).map_or(zokio_report::schema::result::Better::Lower, |metric| metric.better);
         let spec = RowSpec {
             better,
             threshold: plan.tolerance,
             floor_absolute: floor_absolute(&plan.metric, clock_tick),
-            floor_layout: layout(plan),
+            floor_layout: *floor_layout,
         };
-        if bases[plan.base].identical {
+        if bases[plan.base].about.identical {
             places.push(table.add_identical(spec).map_err(refuse)?);
             continue;
         }

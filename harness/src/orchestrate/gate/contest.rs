@@ -123,7 +123,8 @@ impl Contest<'_> {
         if median <= FOREIGN_SHARE_MAX {
             return;
         }
-        let reason = format!("others took {:.0} % of the CPUs: a rate or a time says nothing then, CPU per operation is gated", median * 100.0);
+        let reason =
+            format!("others took {:.0} % of the CPUs: a rate or a time says nothing then, CPU per operation is gated", median * 100.0);
         for row in self.rows.iter().filter(|row| row.case == case && !survives_load(&row.metric)) {
             table.not_gated(row.index, &reason);
         }

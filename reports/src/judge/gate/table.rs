@@ -150,6 +150,16 @@ impl Table {
         self.rows[row].set_aside(Aside::NotGated(reason.into()));
     }
 
+    /// The log ratio of a pair as this row sees it, above 0 where the candidate is worse; `None` where a value is missing.
+    pub fn log_ratio(&self, row: usize, pair: &GatePair) -> Option<f64> {
+        self.rows[row].spec.log_ratio(pair)
+    }
+
+    /// The slow-down of a row that must be caught, as a share.
+    pub fn threshold(&self, row: usize) -> f64 {
+        self.rows[row].spec.threshold
+    }
+
     /// Pairs of a row.
     pub fn pairs(&self, row: usize) -> u32 {
         self.rows[row].pairs.len() as u32

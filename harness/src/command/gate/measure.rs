@@ -1,0 +1,221 @@
+//! The measuring of a gate: what this host sees, what code layout does, then the pairs.
+//!
+//! ```text
+//!  per case: base against itself ─▶ "sees" before │ base against its layouts ─▶ floor │ candidate against each base ─▶ rows
+//! ```
+
+use std::time::{Duration, Instant};
+
+use zokio_report::judge::gate::{RowSpec, Table, floor_absolute, least_found};
+use zokio_report::schema::gate::GateVerdict;
+use zokio_report::stats::quantile;
+
+use super::rows::{self, RowPlan};
+use super::sides::Base;
+use super::{Gate, TRIAL};
+use crate::error::CommandError;
+use crate::measure::planted::Planted;
+use crate::orchestrate::gate::contest::{Contest, ContestRow, Ended, of_trials};
+use crate::orchestrate::gate::layout;
+use crate::orchestrate::gate::pairs::{Match, Pairs, Stop};
+use crate::orchestrate::gate::sides::Side;
+use crate::orchestrate::progress::Progress;
+use crate::plan::GateCase;
+use crate::scenario;
+
+/// Fresh pairs of `--confirm`, in blocks.
+const CONFIRM_BLOCKS: u32 = 7;
+/// One-sided p that they must reach.
+const CONFIRM_P: f64 = 0.05;
+
+/// What became of it.
+pub(super) struct Measured {
+    /// Why it ended early.
+    pub(super) stop: Option<Stop>,
+    /// How it ended otherwise.
+    pub(super) ended: Option<Ended>,
+    /// The table, settled.
+    pub(super) table: Table,
+    /// What each row is.
+    pub(super) plans: Vec<RowPlan>,
+    /// Where each row stands in the table.
+    pub(super) places: Vec<usize>,
+    /// What the reader must know.
+    pub(super) notes: Vec<String>,
+}
+
+/// What the parts of a gate share while they measure.
+struct Work<'a, 'b> {
+    gate: &'a Gate<'a>,
+    pairs: &'a mut Pairs<'b>,
+    tick: Duration,
+    deadline: Option<Instant>,
+    progress: Progress,
+    notes: Vec<String>,
+}
+
+/// Measures everything; the rows are settled whatever happens on the way.
+///
+/// # Errors
+/// A rule without a meaning.
+pub(super) fn measure(gate: &Gate<'_>, pairs: &mut Pairs<'_>, tick: Duration) -> Result<Measured, CommandError> {
+    let plans = rows::rows(&gate.all.cases, gate.sides.bases.len(), gate.arguments);
+    let deadline = gate.arguments.max_time.map(|time| pairs.started + time);
+    let mut work = Work { gate, pairs, tick, deadline, progress: Progress::new(0), notes: Vec::new() };
+    let floors = work.floors(&plans);
+    // A rule that makes no sense is refused before anything is measured by it.
+    let (floors, early) = match floors {
+        Ok(floors) => (floors, None),
+        Err(stop) => (vec![None; plans.len()], Some(stop)),
+    };
+    let (mut table, contest_rows, places) = rows::table(&plans, &gate.sides.bases, gate.arguments, tick, &floors)?;
+    let (mut ended, mut stop) = (None, early);
+    if stop.is_none() {
+        match work.contest(&contest_rows, &mut table) {
+            Ok(how) => ended = Some(how),
+            Err(why) => stop = Some(why),
+        }
+    }
+    table.settle();
+    if stop.is_none() && gate.arguments.confirm {
+        stop = work.confirm(&contest_rows, &mut table).err();
+    }
+    work.progress.clear();
+    let notes = work.notes;
+    Ok(Measured { stop, ended, table, plans, places, notes })
+}
+
+impl Work<'_, '_> {
+    /// The probe and the layouts of every case, and the floors that follow, row by row.
+    fn floors(&mut self, plans: &[RowPlan]) -> Result<Vec<Option<f64>>, Stop> {
+        let gate = self.gate;
+        let mut floors = vec![None; plans.len()];
+        let mut blind = Vec::new();
+        for (place, case) in gate.all.cases.iter().enumerate() {
+            for (number, base) in gate.sides.bases.iter().enumerate().filter(|(_, base)| !base.about.identical) {
+                let rows: Vec<usize> = (0..plans.len()).filter(|row| plans[*row].case == place && plans[*row].base == number).collect();
+                let metrics: Vec<String> = rows.iter().map(|row| plans[*row].metric.clone()).collect();
+                if self.is_late(TRIAL * 80) {
+                    continue;
+                }
+                self.progress.starting(&case.case.header.id, "what this host sees");
+                if number == 0 {
+                    blind.extend(self.probe(case, base, &rows, plans)?);
+                }
+                for (row, effect) in rows.iter().zip(self.layouts(case, base, &metrics)?) {
+                    floors[*row] = effect;
+                }
+            }
+        }
+        if !blind.is_empty() {
+            self.notes
+                .push(format!("before measuring, this host saw no slow-down of the size that must be caught in {}", blind.join(", ")));
+        }
+        Ok(floors)
+    }
+
+    /// Whether measuring so long more would leave too little for the pairs that decide.
+    fn is_late(&self, more: Duration) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() + more > deadline)
+    }
+
+    /// The rows whose tolerance is below what this host sees now, with what it sees.
+    fn probe(&mut self, case: &GateCase, base: &Base, rows: &[usize], plans: &[RowPlan]) -> Result<Vec<String>, Stop> {
+        let metrics: Vec<String> = rows.iter().map(|row| plans[*row].metric.clone()).collect();
+        let logs = layout::probe(case, &base.side, &metrics, self.pairs, self.tick)?;
+        let Ok(rule) = rows::rule(plans.len(), self.gate.arguments) else { return Ok(Vec::new()) };
+        let mut blind = Vec::new();
+        for (row, logs) in rows.iter().zip(&logs) {
+            let plan = &plans[*row];
+            let spec = RowSpec {
+                better: scenario::metric(&plan.metric).map_or(zokio_report::schema::result::Better::Lower, |metric| metric.better),
+                threshold: plan.tolerance,
+                floor_absolute: floor_absolute(&plan.metric, self.tick),
+                floor_layout: None,
+            };
+            // The floor in the metric's unit is of no account for a prediction: rates have none, times are far above it.
+            let sight = least_found(logs, &rule, &spec, f64::MAX).filter(|sight| sight.share > plan.tolerance);
+            blind.extend(sight.map(|sight| format!("{} {} (sees >= {sight})", case.case.header.id, plan.metric)));
+        }
+        Ok(blind)
+    }
+
+    fn layouts(&mut self, case: &GateCase, base: &Base, metrics: &[String]) -> Result<Vec<Option<f64>>, Stop> {
+        if base.layouts.is_empty() {
+            return Ok(vec![None; metrics.len()]);
+        }
+        let key = layout::key(case, base.about.side.binary_sha256.as_deref().unwrap_or(""), &self.gate.host_class, metrics);
+        let store = self.gate.sides.cache.as_deref();
+        if let Some(known) = store.and_then(|store| layout::recall(store, &key, metrics.len())) {
+            return Ok(known);
+        }
+        self.progress.starting(&case.case.header.id, "code layouts");
+        let effects = layout::effects(case, &base.side, &base.layouts, metrics, self.pairs, self.tick)?;
+        if let Some(store) = store {
+            layout::keep(store, &key, &effects);
+        }
+        Ok(effects)
+    }
+
+    fn contest(&mut self, rows: &[ContestRow], table: &mut Table) -> Result<Ended, Stop> {
+        let gate = self.gate;
+        let sides: Vec<Side> = gate.sides.bases.iter().map(|base| base.side.clone()).collect();
+        let contest = Contest {
+            cases: &gate.all.cases,
+            candidate: &gate.sides.candidate,
+            bases: &sides,
+            rows,
+            planted: self.planted(),
+            clock_tick: self.tick,
+            deadline: self.deadline,
+        };
+        let progress = &mut self.progress;
+        contest.measure(self.pairs, table, |case, pairs| progress.starting(&case.case.header.id, &format!("{pairs} pairs")))
+    }
+
+    fn planted(&self) -> Option<Planted> {
+        self.gate.arguments.plant.map(|share| Planted { share, one_in: self.gate.arguments.plant_one_in })
+    }
+
+    /// Worse rows once more, with pairs that the verdict has not seen.
+    fn confirm(&mut self, rows: &[ContestRow], table: &mut Table) -> Result<(), Stop> {
+        let gate = self.gate;
+        let worse: Vec<&ContestRow> = rows.iter().filter(|row| table.verdict(row.index) == GateVerdict::Worse).collect();
+        for row in worse {
+            let (case, base) = (&gate.all.cases[row.case], &gate.sides.bases[row.base].side);
+            let mut logs = Vec::new();
+            // Numbers past those of the looks, so that the order and the work are fresh too.
+            for number in 1_000..1_000 + CONFIRM_BLOCKS {
+                let sides = Match { base, candidate: &gate.sides.candidate, planted: self.planted() };
+                for pair in self.pairs.block(case, sides, number)? {
+                    logs.extend(table.log_ratio(row.index, &of_trials(&pair, &row.metric, &self.pairs.trials, self.tick)));
+                }
+            }
+            if !is_confirmed(&logs, table.threshold(row.index)) {
+                table.not_steady(row.index, "worse at first, and not confirmed by fresh pairs");
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_confirmed(logs: &[f64], threshold: f64) -> bool {
+    let found = zokio_report::stats::wilcoxon::signed_rank(logs).zip(quantile::median(logs));
+    found.is_some_and(|(test, median)| test.p_up <= CONFIRM_P && median > (threshold / 2.0).ln_1p())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worse_row_is_confirmed_by_pairs_that_agree_and_by_no_others() {
+        let steady: Vec<f64> = (0..14).map(|place| 0.05 + f64::from(place % 3) * 0.001).collect();
+        assert!(is_confirmed(&steady, 0.05));
+        let small: Vec<f64> = steady.iter().map(|log| log - 0.04).collect();
+        assert!(!is_confirmed(&small, 0.05), "significant, and too small");
+        let wild: Vec<f64> = (0..14).map(|place| if place % 2 == 0 { 0.2 } else { -0.1 }).collect();
+        assert!(!is_confirmed(&wild, 0.05), "large, and by chance");
+        assert!(!is_confirmed(&[], 0.05));
+    }
+}
