@@ -20,7 +20,7 @@
 //! **Significant** is the exact signed-rank test ([`crate::stats::wilcoxon`]), with α shared over the m rows and L looks of the gate: a gate
 //! without any change calls some row worse in at most α of its runs, however the rows depend on each other. The early looks share α
 //! evenly, so each case can be decided as soon as it is measured. The last look waits for all cases and is Holm's: rows already found worse give
-//! their part to the others.
+//! their part to the others. A row's `p_adjusted` is min(1, L·m·p), an even share: a row that Holm alone found may stand a little above α.
 //!
 //! **The effect floor** ln(1 + T/2), T the slow-down that must be caught: what is significant and smaller is no regression. Where the effect of
 //! code layout on the row was measured, as a share f, the median must be above ln(1 + f) too: two builds of equal source differ by that much.

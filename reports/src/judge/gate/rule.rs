@@ -244,7 +244,7 @@ impl RowSpec {
     /// ln(candidate / base) or its negative, so that above 0 the candidate is worse; `None` unless both values are positive numbers.
     ///
     /// As a difference of logarithms, which swapping the sides turns into exactly its negative, so that mirrored pairs tie.
-    pub(super) fn log_ratio(&self, pair: &GatePair) -> Option<f64> {
+    pub fn log_ratio(&self, pair: &GatePair) -> Option<f64> {
         let log = |value: Option<f64>| value.filter(|value| value.is_finite() && *value > 0.0).map(f64::ln);
         let (base, candidate) = (log(pair.base)?, log(pair.candidate)?);
         Some(if self.better == Better::Lower { candidate - base } else { base - candidate })
