@@ -113,7 +113,7 @@ fn memory_ns_per_kib() -> Option<f64> {
     const SEGMENT_KIB: usize = 32;
     const SEGMENTS: usize = 128;
     const PASSES: u8 = 120;
-    let mut source = vec![0_u8; SEGMENTS * SEGMENT_KIB << 10];
+    let mut source = vec![0_u8; SEGMENTS * (SEGMENT_KIB << 10)];
     let mut target = source.clone();
     let mut least = [Duration::MAX; SEGMENTS];
     let begin = Instant::now();
