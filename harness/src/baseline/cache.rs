@@ -159,13 +159,17 @@ impl Cache {
 
     /// Takes the executable out of cargo's folder, so that it is linked again.
     pub fn forget_linked(&self, binary: &str) {
-        let release = self.target().join("release");
+        let target = self.target();
+        // `build.target` of a configuration file moves the output a folder down.
+        let releases = entries(&target).chain([target]).map(|folder| folder.join("release"));
         let file = format!("{}-", binary.replace('-', "_"));
         // Without an extension: libraries and lists of sources stay.
         let is_linked =
             |path: &Path| path.extension().is_none() && path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&file));
-        let linked = entries(&release.join("deps")).filter(|path| is_linked(path));
-        linked.chain([release.join(binary)]).for_each(|path| drop(fs::remove_file(path)));
+        for release in releases {
+            let linked = entries(&release.join("deps")).filter(|path| is_linked(path));
+            linked.chain([release.join(binary)]).for_each(|path| drop(fs::remove_file(path)));
+        }
     }
 
     fn links(&self) -> PathBuf {

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use super::cache;
 use crate::error::CommandError;
 use crate::orchestrate::progress::short_time;
 use crate::subject::spawn::interrupt::Interrupt;
@@ -16,6 +17,8 @@ use crate::subject::spawn::process::kill_group;
 const LOOK_INTERVAL: Duration = Duration::from_millis(25);
 /// How often a terminal's line is written anew.
 const TERMINAL_INTERVAL: Duration = Duration::from_secs(1);
+/// A job that is over sooner has nothing to tell.
+const FIRST_LINE: Duration = Duration::from_secs(1);
 /// How often a log is told that the job goes on.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -36,32 +39,32 @@ pub struct Outputs<'a> {
 /// It cannot be started, or was interrupted; then its whole group was killed.
 pub fn run(command: &mut Command, outputs: Outputs<'_>, what: &str, interrupt: &Interrupt) -> Result<ExitStatus, CommandError> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let started = File::create(outputs.messages)
-        .and_then(|messages| Ok((messages, File::create(outputs.log)?)))
-        .and_then(|(messages, log)| command.stdin(Stdio::null()).stdout(messages).stderr(log).process_group(0).spawn());
+    let create = |path: &Path| File::create(path).map_err(|error| cache::refused("write", path, &error));
+    let (messages, log) = (create(outputs.messages)?, create(outputs.log)?);
+    let started = command.stdin(Stdio::null()).stdout(messages).stderr(log).process_group(0).spawn();
     let mut child = started.map_err(|error| not_started(&program, &error))?;
     interrupt.group_started(child.id());
     let mut line = Line::new(what);
-    let ended = wait(&mut child, interrupt, &mut line);
-    // A job that ended leaves no one behind; one that was interrupted is ended by this.
-    kill_group(child.id());
-    let _ = child.wait();
-    interrupt.group_ended(child.id());
-    line.clear();
-    ended
-}
-
-fn wait(child: &mut Child, interrupt: &Interrupt, line: &mut Line<'_>) -> Result<ExitStatus, CommandError> {
-    loop {
-        if interrupt.is_raised() {
-            return Err(CommandError::Interrupted);
-        }
-        if let Some(status) = child.try_wait().map_err(|error| not_started("a build", &error))? {
-            return Ok(status);
-        }
+    while !interrupt.is_raised() && !has_exited(&child) {
         line.show();
         std::thread::sleep(LOOK_INTERVAL);
     }
+    line.clear();
+    let is_interrupted = interrupt.is_raised();
+    // A job that ended leaves no one behind; one that was interrupted is ended by this. Until it is reaped, its id is no other's.
+    kill_group(child.id());
+    interrupt.group_ended(child.id());
+    let status = child.wait().map_err(|error| not_started(&program, &error))?;
+    if is_interrupted { Err(CommandError::Interrupted) } else { Ok(status) }
+}
+
+/// Whether the process has ended; it is left to be reaped.
+fn has_exited(child: &Child) -> bool {
+    use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+    let ended = waitid(WaitId::Pid(Pid::from_child(child)), options);
+    // An error other than an interruption means that there is nothing to wait for.
+    !matches!(ended, Ok(None) | Err(rustix::io::Errno::INTR))
 }
 
 fn not_started(program: &str, error: &io::Error) -> CommandError {
@@ -89,17 +92,20 @@ impl<'a> Line<'a> {
     }
 
     fn show(&mut self) {
+        if self.started.elapsed() < FIRST_LINE {
+            return;
+        }
         let interval = if self.is_terminal { TERMINAL_INTERVAL } else { PLAIN_INTERVAL };
         if self.shown.is_some_and(|shown| shown.elapsed() < interval) {
             return;
         }
-        let time = if self.shown.is_some() { format!(" ({})", short_time(self.started.elapsed())) } else { String::new() };
+        let time = short_time(self.started.elapsed());
         self.shown = Some(Instant::now());
         if self.is_terminal {
-            eprint!("\r\x1b[K{}{time}", self.what);
+            eprint!("\r\x1b[K{} ({time})", self.what);
             let _ = io::stderr().flush();
         } else {
-            eprintln!("{}{time}", self.what);
+            eprintln!("{} ({time})", self.what);
         }
     }
 

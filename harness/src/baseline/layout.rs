@@ -13,6 +13,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use super::build::{Baseline, Built};
 use super::cache::{self, Kept, Locked};
@@ -20,6 +21,7 @@ use super::child::{self, Outputs};
 use super::identity;
 use crate::error::CommandError;
 use crate::host::build::sha256_hex;
+use crate::orchestrate::progress::short_time;
 
 /// Changes when layouts are made differently.
 const VERSION: &str = "layout 1";
@@ -79,6 +81,7 @@ impl Baseline<'_> {
             is_fresh,
             snapshot: built.snapshot.clone(),
         };
+        let started = Instant::now();
         let mut layouts: Vec<Built> = Vec::new();
         let mut inputs = None;
         // To LLD, 0 means a random order.
@@ -98,7 +101,10 @@ impl Baseline<'_> {
             }
             layouts.push(as_built(seed, locked.keep(&key(seed), &self.options.binary, &linked)?, true));
         }
-        let _ = fs::remove_dir_all(self.cache.unpacked());
+        if inputs.is_some() {
+            let _ = fs::remove_dir_all(self.cache.unpacked());
+            eprintln!("linked {} in other layouts ({})", built.snapshot.label(), short_time(started.elapsed()));
+        }
         Ok(layouts)
     }
 

@@ -36,7 +36,7 @@ const INPUTS: [&str; 20] = [
     "C_INCLUDE_PATH",
 ];
 /// Variables that cargo sets for what it runs: they tell of another build than ours.
-const OF_CARGO: [&str; 9] = [
+const OF_CARGO: [&str; 10] = [
     "CARGO_PKG_",
     "CARGO_MANIFEST_",
     "CARGO_BIN_",
@@ -45,6 +45,7 @@ const OF_CARGO: [&str; 9] = [
     "CARGO_TARGET_DIR",
     "CARGO_TARGET_TMPDIR",
     "CARGO_BUILD_TARGET_DIR",
+    "CARGO_BUILD_BUILD_DIR",
     "OUT_DIR",
 ];
 /// Separates flags in `CARGO_ENCODED_RUSTFLAGS`.
