@@ -72,6 +72,15 @@ impl Built {
     }
 }
 
+/// What cargo made of a snapshot.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Compiled {
+    /// In cargo's folder.
+    pub(super) executable: PathBuf,
+    /// It was linked now; otherwise cargo had it already.
+    pub(super) is_linked: bool,
+}
+
 /// Builds the sides of a gate from one repository.
 #[derive(Debug)]
 pub struct Baseline<'a> {
@@ -128,9 +137,9 @@ impl<'a> Baseline<'a> {
         if let Some(Kept { executable, sha256 }) = locked.find(&key, &self.options.binary) {
             return Ok(Built { executable, sha256, snapshot, layout: None, is_fresh: false });
         }
-        let built = self.compile(&snapshot, &inside, &toolchain)?;
-        let Kept { executable, sha256 } = locked.keep(&key, &self.options.binary, &built)?;
-        self.cache.keep_inputs(&sha256);
+        let compiled = self.compile(&snapshot, &inside, &toolchain)?;
+        let Kept { executable, sha256 } = locked.keep(&key, &self.options.binary, &compiled.executable)?;
+        self.cache.keep_inputs(&sha256, compiled.is_linked);
         Ok(Built { executable, sha256, snapshot, layout: None, is_fresh: true })
     }
 
@@ -145,8 +154,8 @@ impl<'a> Baseline<'a> {
         Ok((inside, toolchain))
     }
 
-    /// Compiles what [`Self::prepare`] wrote out; the executable in cargo's folder.
-    pub(super) fn compile(&self, snapshot: &Snapshot, inside: &Path, toolchain: &Toolchain) -> Result<PathBuf, CommandError> {
+    /// Compiles what [`Self::prepare`] wrote out.
+    pub(super) fn compile(&self, snapshot: &Snapshot, inside: &Path, toolchain: &Toolchain) -> Result<Compiled, CommandError> {
         let (tree, target) = (self.cache.tree(), self.cache.target());
         let label = snapshot.label();
         let name: String = label.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect();
@@ -162,12 +171,12 @@ impl<'a> Baseline<'a> {
             return Err(broken(&label, &first_error(&said), &log));
         }
         let artifacts = fs::read_to_string(&messages).unwrap_or_default();
-        let Some(built) = executable(&artifacts, &self.options.binary) else {
+        let Some(compiled) = compiled(&artifacts, &self.options.binary) else {
             let message = format!("error: package `{}` has no executable `{}`", self.options.package, self.options.binary);
             return Err(broken(&label, &message, &log));
         };
         eprintln!("built {label} ({})", short_time(started.elapsed()));
-        Ok(built)
+        Ok(compiled)
     }
 
     fn arguments(&self) -> Vec<String> {
@@ -208,10 +217,10 @@ fn first_error(log: &str) -> String {
 }
 
 /// The executable that cargo's messages name.
-fn executable(messages: &str, binary: &str) -> Option<PathBuf> {
+fn compiled(messages: &str, binary: &str) -> Option<Compiled> {
     let values = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let mut of_binary = values.filter(|value| value["target"]["name"] == binary);
-    of_binary.find_map(|value| value["executable"].as_str().map(PathBuf::from))
+    of_binary.find_map(|value| Some(Compiled { executable: value["executable"].as_str()?.into(), is_linked: value["fresh"] == false }))
 }
 
 #[cfg(test)]
@@ -231,10 +240,11 @@ mod tests {
         let messages = concat!(
             "{\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"it\"},\"executable\":null}\n",
             "{\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"build-script\"},\"executable\":\"/other\"}\n",
-            "{\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"it\"},\"executable\":\"/a b/it\"}\n",
+            "{\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"it\"},\"fresh\":false,\"executable\":\"/a b/it\"}\n",
             "{\"reason\":\"build-finished\",\"success\":true}\n",
         );
-        assert_eq!(executable(messages, "it"), Some("/a b/it".into()));
-        assert_eq!(executable(messages, "that"), None);
+        assert_eq!(compiled(messages, "it"), Some(Compiled { executable: "/a b/it".into(), is_linked: true }));
+        assert_eq!(compiled(&messages.replace("false", "true"), "it").map(|compiled| compiled.is_linked), Some(false));
+        assert_eq!(compiled(messages, "that"), None);
     }
 }

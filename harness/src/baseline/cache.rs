@@ -142,15 +142,24 @@ impl Cache {
         self.links().join(format!("{sha256}.tar"))
     }
 
-    /// Where that is unpacked.
+    /// It exists where the linker of this executable does not tell what it is given.
+    pub fn no_inputs(&self, sha256: &str) -> PathBuf {
+        self.links().join(format!("{sha256}.none"))
+    }
+
+    /// Where the inputs are unpacked.
     pub fn unpacked(&self) -> PathBuf {
         self.folder.join("unpacked")
     }
 
-    /// The linker has just made the executable of this hash, if it was asked at all; keeps what it was given, for the newest few.
-    pub fn keep_inputs(&self, sha256: &str) {
-        // Where there is none, layouts are linked anew or not to be had; a build does not fail for it.
-        let _ = fs::rename(self.new_inputs(), self.inputs(sha256));
+    /// Keeps what the linker was given for the executable of this hash, if it told; `is_linked`: it has been asked just now.
+    ///
+    /// Only the newest few are kept.
+    pub fn keep_inputs(&self, sha256: &str, is_linked: bool) {
+        // No build fails for want of them. A linker that does not tell is not asked again.
+        if fs::rename(self.new_inputs(), self.inputs(sha256)).is_err() && is_linked {
+            let _ = fs::write(self.no_inputs(sha256), "");
+        }
         let made = |path: &Path| fs::metadata(path).and_then(|found| found.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
         let mut kept: Vec<(SystemTime, PathBuf)> = entries(&self.links()).map(|path| (made(&path), path)).collect();
         kept.sort();

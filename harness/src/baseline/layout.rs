@@ -115,15 +115,15 @@ impl Baseline<'_> {
             Stop::Reason(format!("rustc for {} does not bring the linker LLD, which can shuffle functions", toolchain.host()))
         })?;
         let packed = self.cache.inputs(&built.sha256);
-        if !packed.exists() {
+        if !packed.exists() && !self.cache.no_inputs(&built.sha256).exists() {
             // Cargo had the executable already, so nothing was linked.
             self.cache.forget_linked(&self.options.binary);
             let again = self.compile(&built.snapshot, &inside, &toolchain)?;
-            let sha256 = identity::sha256(&again).map_err(|error| cache::refused("read", &again, &error))?;
+            let sha256 = identity::sha256(&again.executable).map_err(|error| cache::refused("read", &again.executable, &error))?;
             if sha256 != built.sha256 {
                 return Err(Stop::Reason("building it again gave another executable".into()));
             }
-            self.cache.keep_inputs(&sha256);
+            self.cache.keep_inputs(&sha256, again.is_linked);
         }
         if !packed.exists() {
             return Err(Stop::Reason("it was not linked by LLD, the linker that can shuffle functions".into()));

@@ -67,7 +67,11 @@ fn a_build_by_another_linker_has_no_layouts_and_says_why() {
     let interrupt = Interrupt::default();
     let baseline = repo.baseline(&interrupt);
     let base = baseline.working_tree().unwrap_or_else(|error| panic!("{error}"));
-    match baseline.layouts(&base, 1).expect("no error") {
+    let log = baseline.cache().logs();
+    fs::remove_dir_all(&log).and_then(|()| fs::create_dir(&log)).expect("made anew");
+    let found = baseline.layouts(&base, 1).expect("no error");
+    assert_eq!(fs::read_dir(&log).expect("logs").count(), 0, "it was built again in vain");
+    match found {
         Layouts::Unavailable(reason) => assert!(reason.contains("not linked by LLD"), "{reason}"),
         Layouts::Built(layouts) => panic!("{layouts:?}"),
     }
