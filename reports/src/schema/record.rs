@@ -23,6 +23,9 @@ pub struct TrialRecord {
     /// `[operations, nanoseconds]` of consecutive slices of the measured window, in time order.
     #[serde(default)]
     pub batches: Vec<(u64, u64)>,
+    /// CPU time of the process in each of these slices, in nanoseconds; empty where it was not read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub batches_cpu_ns: Vec<u64>,
     /// Distributions of the measured window.
     #[serde(default)]
     pub histograms: Vec<HistogramPayload>,

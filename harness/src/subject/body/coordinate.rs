@@ -32,6 +32,8 @@ pub struct PhaseReport {
     pub elapsed_ns: u64,
     /// Lengths of its slices.
     pub slices_ns: Vec<u64>,
+    /// CPU time of this process in each of them; empty where the system does not tell it.
+    pub slices_cpu_ns: Vec<u64>,
     /// CPU time of this process in the window.
     pub cpu_ns: Option<u64>,
     /// The warm-up.
@@ -135,6 +137,7 @@ impl Leader<'_> {
         self.begin(Part::Measure, start);
         let window_ns = phases.measure_ms * 1_000_000;
         let (mut slice_start, mut slice) = (start, 0);
+        let mut slice_cpu = cpu_before;
         for edge in 1..=SLICES {
             let deadline = start + window_ns * u64::from(edge) / u64::from(SLICES);
             // After a late wake-up the next edge is near or past: its slice is joined with the one after it.
@@ -147,6 +150,9 @@ impl Leader<'_> {
             let now = stamp::now_ns();
             report.slices_ns.push(now - slice_start);
             slice_start = now;
+            let cpu = cpu::process_cpu_ns();
+            report.slices_cpu_ns.extend(cpu.zip(slice_cpu).map(|(after, before)| after.saturating_sub(before)));
+            slice_cpu = cpu;
             if self.session.is_ending() {
                 break;
             }

@@ -190,6 +190,7 @@ pub fn assemble(control: &Ledger, phases: &PhaseReport, trial: &Trial, fleet: Fl
         elapsed_ns: phases.elapsed_ns,
         work: tally.work(phases.in_flight_at_end),
         batches,
+        batches_cpu_ns: phases.slices_cpu_ns.clone(),
         histograms: tally.histograms(trial.workload.time_id()),
         cpu_ns,
         counters,
