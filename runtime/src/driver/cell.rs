@@ -24,7 +24,7 @@ use super::state::OpState;
 use crate::op::{self, Interest, Operation, SharedSocket};
 
 /// Room for an operation inside the cell; larger ones (a buffer type of more than 50 bytes) are boxed.
-const PAYLOAD_BYTES: usize = 72;
+const PAYLOAD_BYTES: usize = 136;
 
 /// See the module page. Aligned to a cache line, and to leave the low bits of its address for tags.
 #[repr(C, align(64))]
@@ -81,6 +81,11 @@ struct VTable {
     interest: Interest,
     #[cfg(target_os = "linux")]
     prepare: unsafe fn(*mut u8) -> std::io::Result<io_uring::squeue::Entry>,
+    /// The second entry, of a chain.
+    #[cfg(target_os = "linux")]
+    tail: Option<unsafe fn(*mut u8) -> io_uring::squeue::Entry>,
+    #[cfg(target_os = "linux")]
+    head_ended: unsafe fn(*mut u8),
     attempt: unsafe fn(*mut u8) -> Option<i32>,
     socket: unsafe fn(*mut u8) -> Option<NonNull<SharedSocket>>,
     discard: unsafe fn(*mut u8, i32),
@@ -96,6 +101,10 @@ impl<O: Operation> Erased<O> {
         interest: O::INTEREST,
         #[cfg(target_os = "linux")]
         prepare: Self::prepare,
+        #[cfg(target_os = "linux")]
+        tail: if O::IS_CHAIN { Some(Self::tail) } else { None },
+        #[cfg(target_os = "linux")]
+        head_ended: Self::head_ended,
         attempt: Self::attempt,
         socket: Self::socket,
         discard: Self::discard,
@@ -151,6 +160,26 @@ impl<O: Operation> Erased<O> {
         }
         operation.on_ring();
         Ok(operation.entry())
+    }
+
+    /// # Safety
+    /// `payload` holds an `O` (C2) and nobody else uses it.
+    #[cfg(target_os = "linux")]
+    unsafe fn tail(payload: *mut u8) -> io_uring::squeue::Entry {
+        // SAFETY: the caller's promise.
+        let operation = unsafe { Self::locate(payload) };
+        // SAFETY: as above.
+        unsafe { &mut *operation }.tail()
+    }
+
+    /// # Safety
+    /// `payload` holds an `O` (C2) and nobody else uses it.
+    #[cfg(target_os = "linux")]
+    unsafe fn head_ended(payload: *mut u8) {
+        // SAFETY: the caller's promise.
+        let operation = unsafe { Self::locate(payload) };
+        // SAFETY: as above.
+        unsafe { &mut *operation }.head_ended();
     }
 
     /// # Safety
@@ -301,6 +330,42 @@ impl OpCell {
         let vtable = unsafe { *self.vtable.get() };
         // SAFETY: C2; not submitted yet, so nobody else uses the payload.
         unsafe { (vtable.prepare)(self.payload()) }
+    }
+
+    /// The second entry of a chain; `None`: the operation has one.
+    ///
+    /// # Safety
+    /// Owner's thread, occupied, after [`prepare`](Self::prepare).
+    #[cfg(target_os = "linux")]
+    #[inline]
+    pub(super) unsafe fn prepare_tail(&self) -> Option<io_uring::squeue::Entry> {
+        // SAFETY: the vtable belongs to the owner (C1).
+        let tail = unsafe { *self.vtable.get() }.tail?;
+        // SAFETY: C2; not submitted yet, so nobody else uses the payload.
+        Some(unsafe { tail(self.payload()) })
+    }
+
+    /// Whether a ring has two entries of it.
+    ///
+    /// # Safety
+    /// Owner's thread, occupied.
+    #[cfg(target_os = "linux")]
+    pub(super) unsafe fn is_chain(&self) -> bool {
+        // SAFETY: the vtable belongs to the owner (C1).
+        unsafe { *self.vtable.get() }.tail.is_some()
+    }
+
+    /// Tells the operation that its chain ended with the first entry.
+    ///
+    /// # Safety
+    /// Owner's thread, occupied, before the result is published: until then the payload is not the future's.
+    #[cfg(target_os = "linux")]
+    #[cold]
+    pub(super) unsafe fn head_ended(&self) {
+        // SAFETY: the vtable belongs to the owner (C1).
+        let vtable = unsafe { *self.vtable.get() };
+        // SAFETY: C2, and the caller's promise.
+        unsafe { (vtable.head_ended)(self.payload()) };
     }
 
     /// # Safety

@@ -2,7 +2,7 @@
 //!
 //! An operation owns everything that the kernel borrows: the buffer, the address, a share of the socket. It is created on the stack of
 //! the task, moved once into a cell of the driver, and stays there until its last completion. Each operation gives exactly one
-//! completion.
+//! completion; also a chain, two entries of which the ring runs the second when the first has succeeded.
 //!
 //! ```text
 //!  ring driver      entry() ──▶ kernel ──▶ completion ──▶ complete(result)
@@ -24,6 +24,7 @@ mod message;
 mod nop;
 mod recv;
 mod send;
+mod send_then_recv;
 mod shutdown;
 #[cfg(target_os = "linux")]
 mod sockaddr;
@@ -44,6 +45,7 @@ pub(crate) use message::{RecvVectored, SendVectored};
 pub(crate) use nop::Nop;
 pub(crate) use recv::Recv;
 pub(crate) use send::Send;
+pub(crate) use send_then_recv::{Exchanged, SendThenRecv};
 pub(crate) use shutdown::Shutdown;
 pub(crate) use socket::{Mode, Registrar, Registration, SharedSocket};
 #[cfg(unix)]
@@ -75,6 +77,10 @@ pub(crate) trait Operation: Unpin + std::marker::Send + 'static {
     /// How an attempt wants the socket; `None`: it does not care.
     const ATTEMPT_MODE: Option<Mode> = Some(Mode::NonBlocking);
 
+    /// Whether a ring gets two entries for it: [`entry`](Self::entry), and linked to it [`tail`](Self::tail). Only a ring that knows
+    /// chains takes such an operation; elsewhere its result is [`UNLINKED`].
+    const IS_CHAIN: bool = false;
+
     /// A ring takes the operation; called before its first attempt or entry.
     fn on_ring(&mut self) {}
 
@@ -85,6 +91,15 @@ pub(crate) trait Operation: Unpin + std::marker::Send + 'static {
     #[cfg(target_os = "linux")]
     fn entry(&mut self) -> io_uring::squeue::Entry;
 
+    /// The second entry of a chain, prepared after the first.
+    #[cfg(target_os = "linux")]
+    fn tail(&mut self) -> io_uring::squeue::Entry {
+        unreachable!("an operation of one entry")
+    }
+
+    /// The result will be that of the chain's first entry, which is silent unless it fails: the second is not run.
+    fn head_ended(&mut self) {}
+
     /// Tries the operation at once on a non-blocking socket. [`io::ErrorKind::WouldBlock`] means: not now.
     fn attempt(&mut self) -> io::Result<u32>;
 
@@ -94,6 +109,9 @@ pub(crate) trait Operation: Unpin + std::marker::Send + 'static {
 
 /// An error without a number of the operating system; none of our calls gives one, but io::Error allows it.
 const UNNUMBERED: i32 = i32::MIN + 1;
+
+/// What an operation results in whose chain the driver cannot do; nothing of it was done.
+pub(crate) const UNLINKED: i32 = i32::MIN + 2;
 
 /// A result as io_uring writes it: the value, or the negated error number.
 pub(crate) fn to_raw(result: io::Result<u32>) -> i32 {
@@ -108,6 +126,7 @@ pub(crate) fn from_raw(result: i32) -> io::Result<u32> {
     match u32::try_from(result) {
         Ok(value) => Ok(value),
         Err(_) if result == UNNUMBERED => Err(io::Error::other("operation failed without an error number")),
+        Err(_) if result == UNLINKED => Err(io::ErrorKind::Unsupported.into()),
         Err(_) => Err(io::Error::from_raw_os_error(-result)),
     }
 }
@@ -128,6 +147,9 @@ fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     }
 }
 
+/// Longest send that begins a chain.
+pub(crate) const CHAIN_BYTES_MAX: usize = TRANSFER_BYTES_MAX;
+
 /// Longest transfer of one call: Linux' own limit, and in range of every platform's type for it.
 const TRANSFER_BYTES_MAX: usize = 0x7fff_f000;
 
@@ -141,5 +163,6 @@ mod tests {
             assert_eq!(to_raw(from_raw(raw)), raw);
         }
         assert_eq!(from_raw(-2).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(from_raw(UNLINKED).unwrap_err().kind(), io::ErrorKind::Unsupported);
     }
 }
