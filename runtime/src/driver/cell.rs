@@ -79,16 +79,21 @@ impl Deref for CellRef {
 /// What the driver can do with an operation without knowing its type. Every function takes the payload's address.
 struct VTable {
     interest: Interest,
+    /// Of an operation in steps.
+    steps: Option<Steps>,
     #[cfg(target_os = "linux")]
     prepare: unsafe fn(*mut u8) -> std::io::Result<io_uring::squeue::Entry>,
-    /// The second entry, of a chain.
-    #[cfg(target_os = "linux")]
-    tail: Option<unsafe fn(*mut u8) -> io_uring::squeue::Entry>,
-    #[cfg(target_os = "linux")]
-    head_ended: unsafe fn(*mut u8),
     attempt: unsafe fn(*mut u8) -> Option<i32>,
     socket: unsafe fn(*mut u8) -> Option<NonNull<SharedSocket>>,
     discard: unsafe fn(*mut u8, i32),
+}
+
+/// What differs from step to step.
+#[derive(Clone, Copy)]
+struct Steps {
+    interest: unsafe fn(*mut u8) -> Interest,
+    #[cfg(target_os = "linux")]
+    advance: unsafe fn(*mut u8, i32) -> Option<io_uring::squeue::Entry>,
 }
 
 /// Fills in the table for one type of operation.
@@ -97,14 +102,17 @@ struct Erased<O>(PhantomData<O>);
 impl<O: Operation> Erased<O> {
     const INLINE: bool = size_of::<O>() <= PAYLOAD_BYTES && align_of::<O>() <= 8;
 
+    const STEPS: Steps = Steps {
+        interest: Self::interest,
+        #[cfg(target_os = "linux")]
+        advance: Self::advance,
+    };
+
     const VTABLE: VTable = VTable {
         interest: O::INTEREST,
+        steps: if O::IN_STEPS { Some(Self::STEPS) } else { None },
         #[cfg(target_os = "linux")]
         prepare: Self::prepare,
-        #[cfg(target_os = "linux")]
-        tail: if O::IS_CHAIN { Some(Self::tail) } else { None },
-        #[cfg(target_os = "linux")]
-        head_ended: Self::head_ended,
         attempt: Self::attempt,
         socket: Self::socket,
         discard: Self::discard,
@@ -164,22 +172,22 @@ impl<O: Operation> Erased<O> {
 
     /// # Safety
     /// `payload` holds an `O` (C2) and nobody else uses it.
-    #[cfg(target_os = "linux")]
-    unsafe fn tail(payload: *mut u8) -> io_uring::squeue::Entry {
+    unsafe fn interest(payload: *mut u8) -> Interest {
         // SAFETY: the caller's promise.
         let operation = unsafe { Self::locate(payload) };
         // SAFETY: as above.
-        unsafe { &mut *operation }.tail()
+        unsafe { &*operation }.interest()
     }
 
     /// # Safety
-    /// `payload` holds an `O` (C2) and nobody else uses it.
+    /// `payload` holds an `O` (C2) and nobody else uses it; the kernel has no entry of it.
     #[cfg(target_os = "linux")]
-    unsafe fn head_ended(payload: *mut u8) {
+    unsafe fn advance(payload: *mut u8, result: i32) -> Option<io_uring::squeue::Entry> {
         // SAFETY: the caller's promise.
         let operation = unsafe { Self::locate(payload) };
         // SAFETY: as above.
-        unsafe { &mut *operation }.head_ended();
+        let operation = unsafe { &mut *operation };
+        operation.advance(result).then(|| operation.entry())
     }
 
     /// # Safety
@@ -332,42 +340,6 @@ impl OpCell {
         unsafe { (vtable.prepare)(self.payload()) }
     }
 
-    /// The second entry of a chain; `None`: the operation has one.
-    ///
-    /// # Safety
-    /// Owner's thread, occupied, after [`prepare`](Self::prepare).
-    #[cfg(target_os = "linux")]
-    #[inline]
-    pub(super) unsafe fn prepare_tail(&self) -> Option<io_uring::squeue::Entry> {
-        // SAFETY: the vtable belongs to the owner (C1).
-        let tail = unsafe { *self.vtable.get() }.tail?;
-        // SAFETY: C2; not submitted yet, so nobody else uses the payload.
-        Some(unsafe { tail(self.payload()) })
-    }
-
-    /// Whether a ring has two entries of it.
-    ///
-    /// # Safety
-    /// Owner's thread, occupied.
-    #[cfg(target_os = "linux")]
-    pub(super) unsafe fn is_chain(&self) -> bool {
-        // SAFETY: the vtable belongs to the owner (C1).
-        unsafe { *self.vtable.get() }.tail.is_some()
-    }
-
-    /// Tells the operation that its chain ended with the first entry.
-    ///
-    /// # Safety
-    /// Owner's thread, occupied, before the result is published: until then the payload is not the future's.
-    #[cfg(target_os = "linux")]
-    #[cold]
-    pub(super) unsafe fn head_ended(&self) {
-        // SAFETY: the vtable belongs to the owner (C1).
-        let vtable = unsafe { *self.vtable.get() };
-        // SAFETY: C2, and the caller's promise.
-        unsafe { (vtable.head_ended)(self.payload()) };
-    }
-
     /// # Safety
     /// Owner's thread, occupied, not in a ring.
     pub(super) unsafe fn attempt(&self) -> Option<i32> {
@@ -382,7 +354,27 @@ impl OpCell {
     pub(super) unsafe fn interest(&self) -> Interest {
         // SAFETY: the vtable belongs to the owner (C1).
         let vtable = unsafe { *self.vtable.get() };
-        vtable.interest
+        match vtable.steps {
+            None => vtable.interest,
+            // SAFETY: C2; the payload is the driver's.
+            Some(steps) => unsafe { (steps.interest)(self.payload()) },
+        }
+    }
+
+    /// The entry of the next step, if `result` does not end the operation. One that nobody waits for goes no step further.
+    ///
+    /// # Safety
+    /// Owner's thread, occupied; the kernel has just completed the entry before.
+    #[cfg(target_os = "linux")]
+    #[inline]
+    pub(super) unsafe fn advance(&self, result: i32) -> Option<io_uring::squeue::Entry> {
+        // SAFETY: the vtable belongs to the owner (C1).
+        let steps = unsafe { *self.vtable.get() }.steps?;
+        if self.state.is_abandoned() {
+            return None;
+        }
+        // SAFETY: C2; not published, so nobody else uses the payload.
+        unsafe { (steps.advance)(self.payload(), result) }
     }
 
     /// # Safety

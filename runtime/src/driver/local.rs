@@ -17,7 +17,7 @@ use super::remote::{Letter, Remote};
 use super::report::{DriverKind, DriverReport};
 use super::state::Abandoned;
 use super::{Wait, submission};
-use crate::op::{self, Operation};
+use crate::op::Operation;
 
 /// Operations that a polling driver may finish at their first attempt between two turns: as many as tokio lets a task do in a row.
 /// Later ones wait for the turn, so that a busy socket cannot keep its task from ever yielding.
@@ -87,9 +87,6 @@ impl LocalDriver {
         let inner = &*self.0;
         if inner.closed.get() {
             return Started::Refused(operation);
-        }
-        if O::IS_CHAIN && !inner.remote.supports_chains() {
-            return Started::Ready(operation, op::UNLINKED);
         }
         let attempted = match &*inner.core.borrow() {
             #[cfg(target_os = "linux")]

@@ -100,12 +100,6 @@ impl Remote {
         &self.supported
     }
 
-    /// Whether operations of two entries are for this driver.
-    #[inline]
-    pub(super) fn supports_chains(&self) -> bool {
-        self.supported.chains()
-    }
-
     pub(super) fn tally(&self) -> &Counters {
         &self.counters
     }

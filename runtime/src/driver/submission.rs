@@ -105,9 +105,6 @@ fn refusal() -> io::Error {
 
 /// Starts an operation from a thread without a driver: in a cell of its own, by mail.
 fn start_foreign<O: Operation>(remote: &Arc<Remote>, mut operation: O, waker: &Waker) -> Started<O> {
-    if O::IS_CHAIN && !remote.supports_chains() {
-        return Started::Ready(operation, op::UNLINKED);
-    }
     // What a ring would try at once is tried here: the ring itself only waits for it.
     if O::ATTEMPT_ON_RING
         && let Some(result) = attempt(&mut operation)

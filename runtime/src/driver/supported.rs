@@ -4,17 +4,6 @@
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Supported([u64; 4]);
 
-/// The mark for chains of entries; no operation has this code.
-pub(super) const CHAINS: u8 = u8::MAX;
-
-impl Supported {
-    /// Whether a pair of entries may be linked, the first of them silent when it succeeds.
-    #[inline]
-    pub(super) fn chains(&self) -> bool {
-        self.0[usize::from(CHAINS / 64)] >> (CHAINS % 64) & 1 == 1
-    }
-}
-
 #[cfg(target_os = "linux")]
 impl Supported {
     /// The codes for which `is_supported` says so.

@@ -1,11 +1,13 @@
 //! One file per operation: its submission queue entry and its portable fallback side by side.
 //!
 //! An operation owns everything that the kernel borrows: the buffer, the address, a share of the socket. It is created on the stack of
-//! the task, moved once into a cell of the driver, and stays there until its last completion. Each operation gives exactly one
-//! completion; also a chain, two entries of which the ring runs the second when the first has succeeded.
+//! the task, moved once into a cell of the driver, and stays there until its last completion. Most have one; an operation in steps has
+//! one for each, and its next entry goes to the kernel when the one before has completed: never two at a time.
 //!
 //! ```text
-//!  ring driver      entry() ──▶ kernel ──▶ completion ──▶ complete(result)
+//!  ring driver      entry() ──▶ kernel ──▶ completion ──┬─▶ complete(result)
+//!                     ▲                                 └─ advance(): a step of several ─┐
+//!                     └──────────────────────────────────────────────────────────────────┘
 //!  polling driver   attempt() ──┬─ done ──────────────▶ complete(result)
 //!                               └─ WouldBlock ──▶ wait for INTEREST, attempt() again
 //!  future dropped                        ……… the result is completed all the same, and its output dropped
@@ -45,7 +47,7 @@ pub(crate) use message::{RecvVectored, SendVectored};
 pub(crate) use nop::Nop;
 pub(crate) use recv::Recv;
 pub(crate) use send::Send;
-pub(crate) use send_then_recv::{Exchanged, SendThenRecv};
+pub(crate) use send_then_recv::SendThenRecv;
 pub(crate) use shutdown::Shutdown;
 pub(crate) use socket::{Mode, Registrar, Registration, SharedSocket};
 #[cfg(unix)]
@@ -65,8 +67,11 @@ pub(crate) trait Operation: Unpin + std::marker::Send + 'static {
     /// What the future returns.
     type Output;
 
-    /// When an attempt that would block is repeated.
+    /// When an attempt that would block is repeated; of an operation in steps, during the first.
     const INTEREST: Interest;
+
+    /// Whether a ring may need more than one entry, one after the other; see [`advance`](Self::advance).
+    const IN_STEPS: bool = false;
 
     /// Whether a ring tries the operation at once too, because the answer is likely there and the kernel's own wait would cost a turn each.
     const ATTEMPT_ON_RING: bool = false;
@@ -76,10 +81,6 @@ pub(crate) trait Operation: Unpin + std::marker::Send + 'static {
 
     /// How an attempt wants the socket; `None`: it does not care.
     const ATTEMPT_MODE: Option<Mode> = Some(Mode::NonBlocking);
-
-    /// Whether a ring gets two entries for it: [`entry`](Self::entry), and linked to it [`tail`](Self::tail). Only a ring that knows
-    /// chains takes such an operation; elsewhere its result is [`UNLINKED`].
-    const IS_CHAIN: bool = false;
 
     /// A ring takes the operation; called before its first attempt or entry.
     fn on_ring(&mut self) {}
@@ -91,14 +92,16 @@ pub(crate) trait Operation: Unpin + std::marker::Send + 'static {
     #[cfg(target_os = "linux")]
     fn entry(&mut self) -> io_uring::squeue::Entry;
 
-    /// The second entry of a chain, prepared after the first.
-    #[cfg(target_os = "linux")]
-    fn tail(&mut self) -> io_uring::squeue::Entry {
-        unreachable!("an operation of one entry")
+    /// What the current step waits for.
+    fn interest(&self) -> Interest {
+        Self::INTEREST
     }
 
-    /// The result will be that of the chain's first entry, which is silent unless it fails: the second is not run.
-    fn head_ended(&mut self) {}
+    /// Operations in steps: the ring completed an entry with this raw result. Whether [`entry`](Self::entry) has another; otherwise this
+    /// is the result of the operation. Not called when nobody waits any more.
+    fn advance(&mut self, _result: i32) -> bool {
+        false
+    }
 
     /// Tries the operation at once on a non-blocking socket. [`io::ErrorKind::WouldBlock`] means: not now.
     fn attempt(&mut self) -> io::Result<u32>;
@@ -109,9 +112,6 @@ pub(crate) trait Operation: Unpin + std::marker::Send + 'static {
 
 /// An error without a number of the operating system; none of our calls gives one, but io::Error allows it.
 const UNNUMBERED: i32 = i32::MIN + 1;
-
-/// What an operation results in whose chain the driver cannot do; nothing of it was done.
-pub(crate) const UNLINKED: i32 = i32::MIN + 2;
 
 /// A result as io_uring writes it: the value, or the negated error number.
 pub(crate) fn to_raw(result: io::Result<u32>) -> i32 {
@@ -126,7 +126,6 @@ pub(crate) fn from_raw(result: i32) -> io::Result<u32> {
     match u32::try_from(result) {
         Ok(value) => Ok(value),
         Err(_) if result == UNNUMBERED => Err(io::Error::other("operation failed without an error number")),
-        Err(_) if result == UNLINKED => Err(io::ErrorKind::Unsupported.into()),
         Err(_) => Err(io::Error::from_raw_os_error(-result)),
     }
 }
@@ -147,9 +146,6 @@ fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     }
 }
 
-/// Longest send that begins a chain.
-pub(crate) const CHAIN_BYTES_MAX: usize = TRANSFER_BYTES_MAX;
-
 /// Longest transfer of one call: Linux' own limit, and in range of every platform's type for it.
 const TRANSFER_BYTES_MAX: usize = 0x7fff_f000;
 
@@ -163,6 +159,5 @@ mod tests {
             assert_eq!(to_raw(from_raw(raw)), raw);
         }
         assert_eq!(from_raw(-2).unwrap_err().kind(), io::ErrorKind::NotFound);
-        assert_eq!(from_raw(UNLINKED).unwrap_err().kind(), io::ErrorKind::Unsupported);
     }
 }

@@ -2,17 +2,15 @@
 #![expect(unsafe_code, reason = "user data is the address of a cell; invariants I6 and U1")]
 //!
 //! Invariants
-//!  U1. `user_data` is the address of an occupied cell in flight (of the first entry of a chain: with [`HEAD`] set), or one of the small
-//!      marks below. Cells are aligned to 64 bytes and never at address 0, so the two cannot be confused.
+//!  U1. `user_data` is the address of an occupied cell in flight, or one of the small marks below. Cells are aligned to 64 bytes and
+//!      never at address 0, so the two cannot be confused.
 //!  U2. A cancellation reaches the kernel after every entry pushed before it (what is held back goes first), and before every later one. So
 //!      it finds its operation, and never hits a later one in a reused cell.
-//!  U3. A chain completes once: its first entry is silent when it succeeds and has the kernel drop the second in silence when it does not.
-//!      That holds as long as both go to the kernel in one call, which is what [`Ring::push_chain`] is for; a chain that a kernel
-//!      without memory cut all the same is never completed, and its cell never freed.
 //!
 //! Within a batch, what waits for the peer (receive, accept) is submitted last: a send of the same batch may be what its peer on this
 //! host waits for, or may bring the answer. A receive that finds its data costs one call into the socket; one that comes too early costs a
-//! second one, and a wait queue entry in between.
+//! second one, and a wait queue entry in between. The later steps of an operation ([`Operation::IN_STEPS`](crate::op::Operation)) go with
+//! them, in the batch after the step before.
 
 use std::io;
 use std::ptr::NonNull;
@@ -39,12 +37,17 @@ const CANCEL_ALL: u64 = 3;
 const HELD_BACK_MAX: usize = 1024;
 /// Calls of a turn that only fetch; at 20 completions each, more than a turn's tasks can be fast with.
 const DEFERRED_ROUNDS_MAX: u32 = 32;
-/// The cancellation of a chain's second entry; it speaks up when that was not found.
-const CANCEL_TAIL: u64 = 4;
-/// Added to the address: the first entry of a chain.
-const HEAD: u64 = 1;
 /// Marks are below this.
 const MARKS: u64 = 64;
+
+/// What a look at the completions found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Steps {
+    /// Operations that went a step on, and none that ended.
+    Only,
+    /// Anything else.
+    Others,
+}
 
 /// See the module page.
 #[derive(Debug)]
@@ -53,8 +56,6 @@ pub(in crate::driver) struct UringCore {
     /// Entries of this batch that wait for the peer.
     held_back: Vec<squeue::Entry>,
     in_flight: usize,
-    /// Orphaned chains. A cancellation misses a chain between its entries, so it is repeated until the chain has ended.
-    ending: Vec<CellRef>,
     /// Where the kernel writes the eventfd's counter; leaked if it never lets go.
     wake_counter: Option<Box<u64>>,
     wake_armed: bool,
@@ -68,7 +69,6 @@ impl UringCore {
             ring,
             held_back: Vec::with_capacity(HELD_BACK_MAX),
             in_flight: 0,
-            ending: Vec::new(),
             wake_counter: Some(Box::new(0)),
             wake_armed: false,
             cancel_singly: false,
@@ -78,19 +78,13 @@ impl UringCore {
     #[inline]
     pub(in crate::driver) fn submit(&mut self, cell: CellRef) -> io::Result<()> {
         // SAFETY: occupied, on the owner's thread.
-        let entry = unsafe { cell.prepare() }?;
-        let address = cell.as_ptr().expose_provenance() as u64;
-        // SAFETY: as above, and prepared.
-        if let Some(tail) = unsafe { cell.prepare_tail() } {
-            let head = entry.flags(squeue::Flags::IO_LINK | squeue::Flags::SKIP_SUCCESS).user_data(address | HEAD);
-            // SAFETY: as for a single entry, until the one completion of the chain (U3).
-            unsafe { self.ring.push_chain([head, tail.user_data(address)]) };
+        let entry = unsafe { cell.prepare() }?.user_data(cell.as_ptr().expose_provenance() as u64);
         // SAFETY: as above.
-        } else if unsafe { cell.interest() } == Interest::Readable {
-            self.hold_back(entry.user_data(address));
+        if unsafe { cell.interest() } == Interest::Readable {
+            self.hold_back(entry);
         } else {
             // SAFETY: the entry points into the cell and what its operation owns, which stay until the completion (I6).
-            unsafe { self.ring.push(entry.user_data(address)) };
+            unsafe { self.ring.push(entry) };
         }
         // SAFETY: the owner's thread.
         unsafe { cell.set_in_flight(true) };
@@ -100,7 +94,7 @@ impl UringCore {
 
     #[inline]
     fn hold_back(&mut self, entry: squeue::Entry) {
-        if self.held_back.len() == HELD_BACK_MAX {
+        if self.held_back.len() >= HELD_BACK_MAX {
             self.push_held_back();
         }
         self.held_back.push(entry);
@@ -117,27 +111,10 @@ impl UringCore {
     /// Never ends it at once: only the kernel can.
     pub(in crate::driver) fn cancel(&mut self, cell: CellRef) -> bool {
         self.push_held_back();
-        let address = cell.as_ptr().expose_provenance() as u64;
-        // SAFETY: in flight, on the owner's thread.
-        if unsafe { cell.is_chain() } {
-            self.ending.push(cell);
-            self.cancel_chain(address);
-        } else {
-            self.push_cancel(address, CANCEL);
-        }
-        false
-    }
-
-    /// The first entry goes first: when it is found, the second was not begun; when it is not, it has ended.
-    fn cancel_chain(&mut self, address: u64) {
-        self.push_cancel(address | HEAD, CANCEL);
-        self.push_cancel(address, CANCEL_TAIL);
-    }
-
-    fn push_cancel(&mut self, user_data: u64, mark: u64) {
-        let entry = opcode::AsyncCancel::new(user_data).build().user_data(mark);
+        let entry = opcode::AsyncCancel::new(cell.as_ptr().expose_provenance() as u64).build().user_data(CANCEL);
         // SAFETY: points nowhere; the address is only compared (U2).
         unsafe { self.ring.push(entry.flags(squeue::Flags::SKIP_SUCCESS)) };
+        false
     }
 
     pub(in crate::driver) fn needs_turn(&mut self) -> bool {
@@ -150,7 +127,12 @@ impl UringCore {
 
     pub(in crate::driver) fn turn(&mut self, wait: Wait, remote: &Remote, sink: &mut Sink<'_>) -> io::Result<()> {
         let mut result = self.enter(wait, remote);
-        self.reap(sink);
+        let mut steps = self.reap(sink);
+        // Nothing but steps: whoever waits goes on waiting. A timed wait may have taken its time.
+        while result.is_ok() && wait == Wait::Forever && steps == Steps::Only {
+            result = self.enter(wait, remote);
+            steps = self.reap(sink);
+        }
         // Linux runs 20 deferred completions a call (`IO_LOCAL_TW_DEFAULT_MAX`, since 6.13) and says with a flag that there are more. They are
         // fetched before anything new is submitted: operations that complete at submission would overtake them for ever.
         let mut rounds = 0;
@@ -210,29 +192,23 @@ impl UringCore {
     }
 
     #[inline]
-    fn reap(&mut self, sink: &mut Sink<'_>) {
-        let (mut ended, mut woken, mut cancel_singly, mut missed) = (0, false, false, false);
-        let ending = &mut self.ending;
-        self.ring.reap(|user_data, result, torn| match user_data {
+    fn reap(&mut self, sink: &mut Sink<'_>) -> Steps {
+        let (mut ended, mut woken, mut cancel_singly) = (0, false, false);
+        let held_back = &mut self.held_back;
+        let before = held_back.len();
+        self.ring.reap(|user_data, result| match user_data {
             WAKE => woken = true,
             CANCEL_ALL => cancel_singly |= result == -libc::EINVAL,
-            CANCEL_TAIL => missed = true,
             mark if mark < MARKS => {}
             address => {
-                if !torn.is_empty() && torn.contains(&(address | HEAD)) {
-                    return;
-                }
-                let cell = NonNull::new(std::ptr::with_exposed_provenance_mut::<OpCell>((address & !HEAD) as usize)).expect("not a mark");
+                let cell = NonNull::new(std::ptr::with_exposed_provenance_mut::<OpCell>(address as usize)).expect("not a mark");
                 // SAFETY: U1, I6.
                 let cell = unsafe { CellRef::new(cell) };
+                // SAFETY: U1; the entry before has completed.
+                if let Some(entry) = unsafe { cell.advance(result) } {
+                    return held_back.push(entry.user_data(address));
+                }
                 ended += 1;
-                if address & HEAD != 0 {
-                    // SAFETY: the owner, before the completion.
-                    unsafe { cell.head_ended() };
-                }
-                if !ending.is_empty() {
-                    ending.retain(|&chain| chain != cell);
-                }
                 // SAFETY: U1; an operation has one completion, so the cell is completed once.
                 unsafe { sink.complete(cell, result) };
             }
@@ -240,17 +216,7 @@ impl UringCore {
         self.in_flight -= ended;
         self.wake_armed &= !woken;
         self.cancel_singly |= cancel_singly;
-        if missed {
-            self.cancel_again();
-        }
-    }
-
-    /// What was not found may be found now: each call into the kernel takes a chain a step on.
-    #[cold]
-    fn cancel_again(&mut self) {
-        for index in 0..self.ending.len() {
-            self.cancel_chain(self.ending[index].as_ptr().expose_provenance() as u64);
-        }
+        if self.held_back.len() > before && ended == 0 && !woken { Steps::Only } else { Steps::Others }
     }
 
     pub(in crate::driver) fn shut_down_step(&mut self, remote: &Remote, sink: &mut Sink<'_>) -> usize {
@@ -275,12 +241,7 @@ impl UringCore {
         remote.for_each_cell(|cell| {
             // SAFETY: the owner's thread.
             if unsafe { cell.is_in_flight() } {
-                let address = std::ptr::from_ref(cell).expose_provenance() as u64;
-                // SAFETY: as above, so it is occupied.
-                if unsafe { cell.is_chain() } {
-                    addresses.push(address | HEAD);
-                }
-                addresses.push(address);
+                addresses.push(std::ptr::from_ref(cell).expose_provenance() as u64);
             }
         });
         for address in addresses {

@@ -16,12 +16,10 @@ use std::io;
 use io_uring::{IoUring, Probe, opcode};
 
 use super::ring::Ring;
-use crate::driver::supported::{CHAINS, Supported};
+use crate::driver::supported::Supported;
 
 /// Fewer entries than this are not worth a ring.
 const ENTRIES_MIN: u32 = 64;
-/// What goes to the kernel in one call.
-const ENTRIES_OF_A_CHAIN: u32 = 2;
 /// The kernel's own limit (`IORING_MAX_ENTRIES`).
 const ENTRIES_MAX: u32 = 32_768;
 /// Completions fit this many times the submission entries before the kernel must buffer them elsewhere.
@@ -34,12 +32,6 @@ pub(super) struct Rung {
     single_issuer_deferred: bool,
     coop: bool,
     no_sqarray: bool,
-}
-
-impl Rung {
-    fn submits_all(&self) -> bool {
-        self.single_issuer_deferred || self.coop
-    }
 }
 
 const LADDER: [Rung; 4] = [
@@ -95,7 +87,7 @@ impl From<SetupError> for io::Error {
 /// The first rung from `first` on that the kernel accepts, with as many of `entries` as it has memory for.
 pub(super) fn climb(first: usize, entries: u32) -> Result<(Ring, String, Supported), SetupError> {
     let (ring, rung, entries) = climb_with(&LADDER[first..], entries, set_up)?;
-    let (ring, supported) = checked(ring, rung)?;
+    let (ring, supported) = checked(ring)?;
     Ok((ring, format!("{}, {entries} entries", rung.name), supported))
 }
 
@@ -105,7 +97,7 @@ fn climb_with<T>(
     entries: u32,
     mut set_up: impl FnMut(&Rung, u32) -> io::Result<T>,
 ) -> Result<(T, &'static Rung, u32), SetupError> {
-    let mut entries = entries.clamp(ENTRIES_OF_A_CHAIN, ENTRIES_MAX).next_power_of_two();
+    let mut entries = entries.clamp(1, ENTRIES_MAX).next_power_of_two();
     let mut last = io::Error::from_raw_os_error(libc::EINVAL);
     for rung in ladder {
         loop {
@@ -132,7 +124,7 @@ fn set_up(rung: &Rung, entries: u32) -> io::Result<IoUring> {
     if rung.coop {
         builder.setup_coop_taskrun();
     }
-    if rung.submits_all() {
+    if rung.single_issuer_deferred || rung.coop {
         builder.setup_taskrun_flag().setup_submit_all();
     }
     if rung.no_sqarray {
@@ -142,7 +134,7 @@ fn set_up(rung: &Rung, entries: u32) -> io::Result<IoUring> {
 }
 
 /// Sees to it that the ring can do what we need, by asking and by one round trip.
-fn checked(ring: IoUring, rung: &Rung) -> Result<(Ring, Supported), SetupError> {
+fn checked(ring: IoUring) -> Result<(Ring, Supported), SetupError> {
     if !ring.params().is_feature_ext_arg() {
         return Err(SetupError::Lacks("IORING_FEAT_EXT_ARG"));
     }
@@ -165,11 +157,9 @@ fn checked(ring: IoUring, rung: &Rung) -> Result<(Ring, Supported), SetupError> 
     if let Some((_, name)) = needed.into_iter().find(|(code, _)| !probe.is_supported(*code)) {
         return Err(SetupError::Lacks(name));
     }
-    // Without SUBMIT_ALL a refused first entry ends the call, and the second goes its own way at the next.
-    let chains = ring.params().is_feature_skip_cqe_on_success() && rung.submits_all();
     let mut ring = Ring::new(ring);
     match ring.self_test() {
-        Ok(true) => Ok((ring, Supported::by(|code| if code == CHAINS { chains } else { probe.is_supported(code) }))),
+        Ok(true) => Ok((ring, Supported::by(|code| probe.is_supported(code)))),
         Ok(false) => Err(SetupError::Lacks("a working IORING_OP_NOP")),
         Err(error) => Err(SetupError::Refused(error)),
     }

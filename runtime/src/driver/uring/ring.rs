@@ -17,27 +17,8 @@ pub(super) struct Ring {
     enter_fd: RawFd,
     enter_flags: EnterFlags,
     /// Entries that found the queue full while the kernel was busy; they go first.
-    backlog: VecDeque<Queued>,
-    /// Chains in the queue: the position of the first entry there, and its user data.
-    chains: Vec<(u32, u64)>,
-    /// First entries whose chain the kernel cut in two. Their operations are given up, and the ring with them.
-    torn: Vec<u64>,
+    backlog: VecDeque<squeue::Entry>,
     enters: u64,
-}
-
-/// What goes into the queue at once.
-enum Queued {
-    One([squeue::Entry; 1]),
-    Chain([squeue::Entry; 2]),
-}
-
-impl Queued {
-    fn entries(&self) -> &[squeue::Entry] {
-        match self {
-            Self::One(entry) => entry,
-            Self::Chain(entries) => entries,
-        }
-    }
 }
 
 impl Ring {
@@ -54,7 +35,7 @@ impl Ring {
             }
             None => ring.as_raw_fd(),
         };
-        Self { ring, enter_fd, enter_flags, backlog: VecDeque::new(), chains: Vec::new(), torn: Vec::new(), enters: 0 }
+        Self { ring, enter_fd, enter_flags, backlog: VecDeque::new(), enters: 0 }
     }
 
     /// Queues an entry; enters the kernel only if the queue is full.
@@ -65,32 +46,13 @@ impl Ring {
     pub(super) unsafe fn push(&mut self, entry: squeue::Entry) {
         // SAFETY: the caller's promise.
         if !self.backlog.is_empty() || unsafe { self.ring.submission().push(&entry) }.is_err() {
-            self.push_full(Queued::One([entry]));
+            self.push_full(entry);
         }
-    }
-
-    /// Queues two entries of which the first is linked to the second: both or neither, for a link does not reach across a call.
-    ///
-    /// # Safety
-    /// As [`push`](Self::push).
-    #[inline]
-    pub(super) unsafe fn push_chain(&mut self, entries: [squeue::Entry; 2]) {
-        if self.backlog.is_empty() {
-            let mut queue = self.ring.submission();
-            let position = queue.len() as u32;
-            // SAFETY: the caller's promise.
-            if unsafe { queue.push_multiple(&entries) }.is_ok() {
-                drop(queue);
-                self.chains.push((position, entries[0].get_user_data()));
-                return;
-            }
-        }
-        self.push_full(Queued::Chain(entries));
     }
 
     #[cold]
-    fn push_full(&mut self, queued: Queued) {
-        self.backlog.push_back(queued);
+    fn push_full(&mut self, entry: squeue::Entry) {
+        self.backlog.push_back(entry);
         // Submits without reaping: a completion must not run in the middle of a task. Whatever fails is tried again by the turn.
         let queued = self.queued();
         if self.call(queued, 0, EnterFlags::empty(), None).is_ok() {
@@ -100,47 +62,14 @@ impl Ring {
 
     /// Moves the backlog into the queue as far as there is room; whether anything is left.
     fn refill(&mut self) -> bool {
-        while let Some(queued) = self.backlog.front() {
-            let position = self.ring.submission().len() as u32;
-            // SAFETY: promised when the entries were pushed.
-            if unsafe { self.ring.submission().push_multiple(queued.entries()) }.is_err() {
+        while let Some(entry) = self.backlog.front() {
+            // SAFETY: promised when the entry was pushed.
+            if unsafe { self.ring.submission().push(entry) }.is_err() {
                 return true;
-            }
-            if let Queued::Chain([head, _]) = queued {
-                self.chains.push((position, head.get_user_data()));
             }
             self.backlog.pop_front();
         }
         false
-    }
-
-    /// The kernel took this many entries of the queue.
-    #[inline]
-    fn taken(&mut self, count: u32, queued: u32) {
-        if count >= queued {
-            self.chains.clear();
-        } else {
-            self.taken_in_part(count);
-        }
-    }
-
-    /// It stops in between where it lacks memory. A chain that is cut there becomes two entries without a link, of which the first is
-    /// silent all the same: nobody could tell when both are done.
-    #[cold]
-    fn taken_in_part(&mut self, count: u32) {
-        let torn = &mut self.torn;
-        self.chains.retain_mut(|(position, user_data)| match position.checked_sub(count) {
-            Some(left) => {
-                *position = left;
-                true
-            }
-            None => {
-                if *position + 1 == count {
-                    torn.push(*user_data);
-                }
-                false
-            }
-        });
     }
 
     fn queued(&mut self) -> u32 {
@@ -180,8 +109,7 @@ impl Ring {
     pub(super) fn enter(&mut self, want: u32, limit: Option<Duration>) -> io::Result<()> {
         self.refill();
         let queued = self.queued();
-        Self::forgive(self.call(queued, want, EnterFlags::GETEVENTS, limit))?;
-        if self.torn.is_empty() { Ok(()) } else { Err(io::Error::other("io_uring: the kernel ran out of memory within a chain")) }
+        Self::forgive(self.call(queued, want, EnterFlags::GETEVENTS, limit))
     }
 
     /// What a later call mends is no error.
@@ -214,20 +142,14 @@ impl Ring {
         }
         // SAFETY: the arguments outlive the call; the entries were promised valid when they were pushed.
         let result = unsafe { libc::syscall(libc::SYS_io_uring_enter, self.enter_fd, submit, want, flags.bits(), pointer, size) };
-        if result < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        if submit > 0 {
-            self.taken(result as u32, submit);
-        }
-        Ok(())
+        if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
-    /// Takes every visible completion: user data and result. `take` is also told which chains were cut.
+    /// Takes every visible completion: user data and result.
     #[inline]
-    pub(super) fn reap(&mut self, mut take: impl FnMut(u64, i32, &[u64])) {
+    pub(super) fn reap(&mut self, mut take: impl FnMut(u64, i32)) {
         for completion in self.ring.completion() {
-            take(completion.user_data(), completion.result(), &self.torn);
+            take(completion.user_data(), completion.result());
         }
     }
 
@@ -243,7 +165,7 @@ impl Ring {
         unsafe { self.push(opcode::Nop::new().build().user_data(MARK)) };
         self.enter(1, Some(Duration::from_secs(1)))?;
         let mut seen = false;
-        self.reap(|user_data, result, _| seen |= user_data == MARK && result == 0);
+        self.reap(|user_data, result| seen |= user_data == MARK && result == 0);
         Ok(seen)
     }
 }
