@@ -86,9 +86,9 @@ impl<A: IoBuf, B: IoBufMut> Operation for SendThenRecv<A, B> {
         if self.left == 0 {
             return io_uring::opcode::Recv::new(fd, self.room, self.room_length).build();
         }
-        // Whole, where the kernel (5.19) can: a part would cost a turn.
-        let flags = super::send::FLAGS | libc::MSG_WAITALL;
-        io_uring::opcode::Send::new(fd, self.pointer, self.send_length() as u32).flags(flags).build()
+        // Not MSG_WAITALL, although a part costs a turn: with the rest in its hands the kernel may be between two attempts, where a
+        // cancellation does not find it.
+        io_uring::opcode::Send::new(fd, self.pointer, self.send_length() as u32).flags(super::send::FLAGS).build()
     }
 
     #[inline]
