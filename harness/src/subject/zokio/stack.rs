@@ -60,6 +60,7 @@ impl Stack for ZokioStack {
         (result.map(drop), part.into_inner())
     }
 
+    /// One operation of the runtime, and what its documentation offers for requests and answers.
     async fn exchange(stream: &mut TcpStream, buffers: &mut Buffers, len: usize) -> Result<usize, Broken> {
         let outgoing = mem::take(&mut buffers.outgoing).slice(..len);
         let incoming = mem::take(&mut buffers.incoming).slice(buffers.filled..);
