@@ -1,7 +1,7 @@
 //! The cell of one operation: owns whatever the kernel borrows until the last completion.
 //!
 //! ```text
-//!  0        4        8           24       32      40      48          56                    128
+//!  0        4        8           24       32      40      48          56                    192
 //!  ├ state ─┼ result ┼ waker ────┼ vtable ┼ next ─┼ home ─┼ flags ────┼ payload: the operation ┤
 //! ```
 //!
@@ -13,18 +13,15 @@
 #![expect(unsafe_code, reason = "type-erased operations at a stable address; invariants I6, I8, C1, C2")]
 
 use std::cell::UnsafeCell;
-use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ops::Deref;
 use std::ptr::NonNull;
 use std::task::Waker;
 
+use super::erased::{Erased, PAYLOAD_BYTES, VTable};
 use super::remote::Remote;
 use super::state::OpState;
 use crate::op::{self, Interest, Operation, SharedSocket};
-
-/// Room for an operation inside the cell; larger ones (a buffer type of more than 50 bytes) are boxed.
-const PAYLOAD_BYTES: usize = 72;
 
 /// See the module page. Aligned to a cache line, and to leave the low bits of its address for tags.
 #[repr(C, align(64))]
@@ -73,123 +70,6 @@ impl Deref for CellRef {
     fn deref(&self) -> &OpCell {
         // SAFETY: promised to `new`. All fields that change are interior mutable.
         unsafe { self.0.as_ref() }
-    }
-}
-
-/// What the driver can do with an operation without knowing its type. Every function takes the payload's address.
-struct VTable {
-    interest: Interest,
-    #[cfg(target_os = "linux")]
-    prepare: unsafe fn(*mut u8) -> std::io::Result<io_uring::squeue::Entry>,
-    attempt: unsafe fn(*mut u8) -> Option<i32>,
-    socket: unsafe fn(*mut u8) -> Option<NonNull<SharedSocket>>,
-    discard: unsafe fn(*mut u8, i32),
-}
-
-/// Fills in the table for one type of operation.
-struct Erased<O>(PhantomData<O>);
-
-impl<O: Operation> Erased<O> {
-    const INLINE: bool = size_of::<O>() <= PAYLOAD_BYTES && align_of::<O>() <= 8;
-
-    const VTABLE: VTable = VTable {
-        interest: O::INTEREST,
-        #[cfg(target_os = "linux")]
-        prepare: Self::prepare,
-        attempt: Self::attempt,
-        socket: Self::socket,
-        discard: Self::discard,
-    };
-
-    /// # Safety
-    /// `payload` holds an `O` (C2).
-    unsafe fn locate(payload: *mut u8) -> *mut O {
-        if Self::INLINE {
-            payload.cast()
-        } else {
-            // SAFETY: `write` left a pointer here.
-            unsafe { *payload.cast::<*mut O>() }
-        }
-    }
-
-    /// # Safety
-    /// `payload` is a cell's, and vacant.
-    unsafe fn write(payload: *mut u8, operation: O) {
-        if Self::INLINE {
-            // SAFETY: it fits, by size and alignment.
-            unsafe { payload.cast::<O>().write(operation) };
-        } else {
-            // SAFETY: a pointer fits.
-            unsafe { payload.cast::<*mut O>().write(Box::into_raw(Box::new(operation))) };
-        }
-    }
-
-    /// # Safety
-    /// `payload` holds an `O` (C2), and is vacant afterwards.
-    unsafe fn take(payload: *mut u8) -> O {
-        // SAFETY: the caller's promise.
-        let operation = unsafe { Self::locate(payload) };
-        if Self::INLINE {
-            // SAFETY: read once, by the caller's promise.
-            unsafe { operation.read() }
-        } else {
-            // SAFETY: `write` made it from a box; unboxed once.
-            *unsafe { Box::from_raw(operation) }
-        }
-    }
-
-    /// # Safety
-    /// `payload` holds an `O` (C2) and nobody else uses it.
-    #[cfg(target_os = "linux")]
-    unsafe fn prepare(payload: *mut u8) -> std::io::Result<io_uring::squeue::Entry> {
-        // SAFETY: the caller's promise.
-        let operation = unsafe { Self::locate(payload) };
-        // SAFETY: as above.
-        let operation = unsafe { &mut *operation };
-        if let Some(socket) = operation.socket() {
-            socket.ensure_mode(O::RING_MODE)?;
-        }
-        operation.on_ring();
-        Ok(operation.entry())
-    }
-
-    /// # Safety
-    /// `payload` holds an `O` (C2) and nobody else uses it.
-    unsafe fn attempt(payload: *mut u8) -> Option<i32> {
-        // SAFETY: the caller's promise.
-        let operation = unsafe { Self::locate(payload) };
-        // SAFETY: as above.
-        attempt(unsafe { &mut *operation })
-    }
-
-    /// # Safety
-    /// `payload` holds an `O` (C2). The pointer is good as long as that stays.
-    unsafe fn socket(payload: *mut u8) -> Option<NonNull<SharedSocket>> {
-        // SAFETY: the caller's promise.
-        let operation = unsafe { Self::locate(payload) };
-        // SAFETY: as above.
-        let operation = unsafe { &*operation };
-        operation.socket().map(NonNull::from)
-    }
-
-    /// # Safety
-    /// As [`take`](Self::take).
-    unsafe fn discard(payload: *mut u8, result: i32) {
-        // SAFETY: the caller's promise.
-        let operation = unsafe { Self::take(payload) };
-        drop(operation.complete(op::from_raw(result)));
-    }
-}
-
-/// One attempt on a non-blocking socket: its raw result, or `None` if it would block.
-pub(super) fn attempt<O: Operation>(operation: &mut O) -> Option<i32> {
-    let mode = match (operation.socket(), O::ATTEMPT_MODE) {
-        (Some(socket), Some(mode)) => socket.ensure_mode(mode),
-        _ => Ok(()),
-    };
-    match mode.and_then(|()| operation.attempt()) {
-        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => None,
-        result => Some(op::to_raw(result)),
     }
 }
 
@@ -317,7 +197,27 @@ impl OpCell {
     pub(super) unsafe fn interest(&self) -> Interest {
         // SAFETY: the vtable belongs to the owner (C1).
         let vtable = unsafe { *self.vtable.get() };
-        vtable.interest
+        match vtable.steps {
+            None => vtable.interest,
+            // SAFETY: C2; the payload is the driver's.
+            Some(steps) => unsafe { (steps.interest)(self.payload()) },
+        }
+    }
+
+    /// The entry of the next step, if `result` does not end the operation. One that nobody waits for goes no step further.
+    ///
+    /// # Safety
+    /// Owner's thread, occupied; the kernel has just completed the entry before.
+    #[cfg(target_os = "linux")]
+    #[inline]
+    pub(super) unsafe fn advance(&self, result: i32) -> Option<io_uring::squeue::Entry> {
+        // SAFETY: the vtable belongs to the owner (C1).
+        let steps = unsafe { *self.vtable.get() }.steps?;
+        if self.state.is_abandoned() {
+            return None;
+        }
+        // SAFETY: C2; not published, so nobody else uses the payload.
+        unsafe { (steps.advance)(self.payload(), result) }
     }
 
     /// # Safety
@@ -386,8 +286,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cell_is_two_cache_lines_and_holds_the_usual_operations() {
-        assert_eq!(size_of::<OpCell>(), 128);
+    fn a_cell_is_three_cache_lines_and_holds_the_usual_operations() {
+        type Part = crate::buf::Slice<Vec<u8>>;
+        assert_eq!(size_of::<OpCell>(), 192);
+        const { assert!(Erased::<op::SendThenRecv<Part, Part>>::INLINE) };
+        // In the first two lines.
+        assert!(size_of::<op::Recv<Part>>() <= 128 - std::mem::offset_of!(OpCell, payload));
         const { assert!(Erased::<op::Recv<Vec<u8>>>::INLINE) };
         const { assert!(Erased::<op::Recv<crate::buf::Slice<Vec<u8>>>>::INLINE) };
         const { assert!(Erased::<op::Send<&'static [u8]>>::INLINE) };

@@ -11,8 +11,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 
-use super::cell::{self, CellRef};
+use super::cell::CellRef;
 use super::core::{Core, Sink};
+use super::erased::attempt;
 use super::remote::{Letter, Remote};
 use super::report::{DriverKind, DriverReport};
 use super::state::Abandoned;
@@ -97,7 +98,7 @@ impl LocalDriver {
             operation.on_ring();
         }
         // Attempted without holding the core: this is the only place where an operation runs on its task's own stack.
-        if attempted && let Some(result) = cell::attempt(&mut operation) {
+        if attempted && let Some(result) = attempt(&mut operation) {
             inner.inline_left.set(inner.inline_left.get() - 1);
             inner.remote.tally().inline.add(1);
             return Started::Ready(operation, result);

@@ -17,6 +17,7 @@ mod cell;
 pub(crate) mod context;
 mod core;
 mod counters;
+mod erased;
 mod local;
 mod park;
 mod poll;

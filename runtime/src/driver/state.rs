@@ -161,6 +161,13 @@ impl OpState {
         false
     }
 
+    /// Owner: whether the future is gone. One that is there may go at any moment; what it asks of the owner then comes later.
+    #[inline]
+    pub(crate) fn is_abandoned(&self) -> bool {
+        // Relaxed: a hint, which the owner itself has set, or which a letter to it follows.
+        matches!(self.0.load(Ordering::Relaxed), ORPHAN | MAILED)
+    }
+
     /// Whether the owner finished the operation and waits for a letter that can no longer be delivered.
     pub(crate) fn is_finished(&self) -> bool {
         // Relaxed: the lock of the closed mailbox orders it.

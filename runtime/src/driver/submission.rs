@@ -8,8 +8,9 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use super::cell::{CellRef, OpCell, attempt};
+use super::cell::{CellRef, OpCell};
 use super::context::{self, Current};
+use super::erased::attempt;
 use super::local::{LocalDriver, Started};
 use super::remote::{Letter, Remote};
 use super::state::Abandoned;

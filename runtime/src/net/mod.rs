@@ -9,6 +9,7 @@
 //!
 //! Names are resolved by the standard library, which blocks the calling thread; an address in figures does not.
 
+mod exchange;
 mod listener;
 mod options;
 mod socket;

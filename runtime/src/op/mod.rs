@@ -1,11 +1,13 @@
 //! One file per operation: its submission queue entry and its portable fallback side by side.
 //!
 //! An operation owns everything that the kernel borrows: the buffer, the address, a share of the socket. It is created on the stack of
-//! the task, moved once into a cell of the driver, and stays there until its last completion. Each operation gives exactly one
-//! completion.
+//! the task, moved once into a cell of the driver, and stays there until its last completion. Most have one; an operation in steps has
+//! one for each, and its next entry goes to the kernel when the one before has completed: never two at a time.
 //!
 //! ```text
-//!  ring driver      entry() ──▶ kernel ──▶ completion ──▶ complete(result)
+//!  ring driver      entry() ──▶ kernel ──▶ completion ──┬─▶ complete(result)
+//!                     ▲                                 └─ advance(): a step of several ─┐
+//!                     └──────────────────────────────────────────────────────────────────┘
 //!  polling driver   attempt() ──┬─ done ──────────────▶ complete(result)
 //!                               └─ WouldBlock ──▶ wait for INTEREST, attempt() again
 //!  future dropped                        ……… the result is completed all the same, and its output dropped
@@ -24,6 +26,7 @@ mod message;
 mod nop;
 mod recv;
 mod send;
+mod send_then_recv;
 mod shutdown;
 #[cfg(target_os = "linux")]
 mod sockaddr;
@@ -44,6 +47,7 @@ pub(crate) use message::{RecvVectored, SendVectored};
 pub(crate) use nop::Nop;
 pub(crate) use recv::Recv;
 pub(crate) use send::Send;
+pub(crate) use send_then_recv::SendThenRecv;
 pub(crate) use shutdown::Shutdown;
 pub(crate) use socket::{Mode, Registrar, Registration, SharedSocket};
 #[cfg(unix)]
@@ -63,8 +67,11 @@ pub(crate) trait Operation: Unpin + std::marker::Send + 'static {
     /// What the future returns.
     type Output;
 
-    /// When an attempt that would block is repeated.
+    /// When an attempt that would block is repeated; of an operation in steps, during the first.
     const INTEREST: Interest;
+
+    /// Whether a ring may need more than one entry, one after the other; see [`advance`](Self::advance).
+    const IN_STEPS: bool = false;
 
     /// Whether a ring tries the operation at once too, because the answer is likely there and the kernel's own wait would cost a turn each.
     const ATTEMPT_ON_RING: bool = false;
@@ -84,6 +91,17 @@ pub(crate) trait Operation: Unpin + std::marker::Send + 'static {
     /// The submission queue entry. Its pointers lead into `self`, which stays where it is until the completion, and into the buffer.
     #[cfg(target_os = "linux")]
     fn entry(&mut self) -> io_uring::squeue::Entry;
+
+    /// What the current step waits for.
+    fn interest(&self) -> Interest {
+        Self::INTEREST
+    }
+
+    /// Operations in steps: the ring completed an entry with this raw result. Whether [`entry`](Self::entry) has another; otherwise this
+    /// is the result of the operation. Not called when nobody waits any more.
+    fn advance(&mut self, _result: i32) -> bool {
+        false
+    }
 
     /// Tries the operation at once on a non-blocking socket. [`io::ErrorKind::WouldBlock`] means: not now.
     fn attempt(&mut self) -> io::Result<u32>;

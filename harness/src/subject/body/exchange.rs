@@ -1,10 +1,10 @@
 //! Round trips and connections as asynchronous bodies, the same for every runtime.
 //!
 //! ```text
-//!  user:    connect ─▶ [gate] ─▶ ( write request ─▶ read answer ─▶ verify ─▶ record )* ─▶ close
-//!  server:  accept ─▶ ( read request ─▶ verify ─▶ write answer )* ─▶ end of stream ─▶ close
+//!  user:    connect ─▶ [gate] ─▶ ( write request, read answer ─▶ verify ─▶ record )* ─▶ close
+//!  server:  accept ─▶ read request ─▶ ( verify ─▶ write answer, read request )* ─▶ end of stream ─▶ close
 //! ```
-//! Both ends verify every message. `crr` and `churn` connect and close inside the loop. The client closes first, after it has read its
+//! What stands beside a comma is [`Stack::exchange`]: one call where a runtime has one for both. Both ends verify every message. `crr` and `churn` connect and close inside the loop. The client closes first, after it has read its
 //! answer: the connection waits in TIME_WAIT on the client's side, where source addresses and listener ports spread it thin.
 
 use std::net::SocketAddr;
@@ -82,7 +82,8 @@ async fn answer_all<S: Stack>(stream: &mut S::Stream, site: &TcpSite) -> Result<
         buffers.consume(hello);
     }
     // Without a hello every request holds a whole stamp, so the first one tells its connection.
-    while buffers.fill::<S>(stream, if hello > 0 { 1 } else { STAMP_BYTES }).await? {
+    let first = if hello > 0 { 1 } else { STAMP_BYTES };
+    while buffers.fill::<S>(stream, first).await? {
         let stamp = expected.stamp(&buffers.incoming[..buffers.filled]).ok_or(Broken::new(ErrorClass::Read))?;
         let len = payload.request_len(stamp);
         buffers.fill::<S>(stream, len).await?;
@@ -94,9 +95,11 @@ async fn answer_all<S: Stack>(stream: &mut S::Stream, site: &TcpSite) -> Result<
         expected.advance();
         let answer = payload.response_len(stamp);
         write_stamp(&mut buffers.outgoing[..answer], stamp);
-        buffers.send::<S>(stream, answer).await?;
         if site.is_server {
             recorder::with(&site.control, |recorder| recorder.served((len + answer) as u64));
+        }
+        if S::exchange(stream, &mut buffers, answer).await? == 0 {
+            break;
         }
     }
     Ok(())
@@ -197,11 +200,11 @@ impl User<'_> {
         if corrupts {
             outgoing[hello + request - 1] ^= 1;
         }
-        self.buffers.send::<S>(stream, hello + request).await?;
+        let count = S::exchange(stream, &mut self.buffers, hello + request).await?;
         if corrupts {
             self.buffers.outgoing[hello + request - 1] ^= 1;
         }
-        if !self.buffers.fill::<S>(stream, answer).await? {
+        if count == 0 || !self.buffers.fill::<S>(stream, answer).await? {
             return Err(Broken::new(ErrorClass::Read));
         }
         let filled = std::mem::take(&mut self.buffers.filled);

@@ -7,13 +7,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::site::{Broken, Buffers};
 use super::tasks::Tasks;
 
 /// A buffer that comes back with the result.
 pub type Lent<T> = (io::Result<T>, Vec<u8>);
 
 /// I/O of one runtime, beside its tasks.
-pub trait Stack: Tasks {
+pub trait Stack: Tasks + Sized {
     /// A connection.
     type Stream: Send + 'static;
     /// A listening socket.
@@ -36,6 +37,15 @@ pub trait Stack: Tasks {
 
     /// Writes `buffer[..len]` whole.
     fn write_all(stream: &mut Self::Stream, buffer: Vec<u8>, len: usize) -> impl Future<Output = Lent<()>> + Send;
+
+    /// Writes the first `len` bytes of the outgoing buffer whole, then reads once, behind what is there; 0 at the end of the stream. What a
+    /// user of the runtime writes for a request and its answer: two calls, or one where it has one for both.
+    fn exchange(stream: &mut Self::Stream, buffers: &mut Buffers, len: usize) -> impl Future<Output = Result<usize, Broken>> + Send {
+        async move {
+            buffers.send::<Self>(stream, len).await?;
+            buffers.more::<Self>(stream).await
+        }
+    }
 
     /// Closes the connection in order; all data has been read.
     fn close(stream: Self::Stream) -> impl Future<Output = ()> + Send;

@@ -1,6 +1,7 @@
 //! The calls of zokio: I/O, tasks and channels.
 
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -8,7 +9,9 @@ use zokio::buf::IoBuf as _;
 use zokio::net::{TcpListener, TcpSocket, TcpStream};
 use zokio::sync::{mpsc, oneshot};
 
+use crate::measure::recorder::ErrorClass;
 use crate::subject::body::endpoint;
+use crate::subject::body::site::{Broken, Buffers};
 use crate::subject::body::stack::{Lent, Stack};
 use crate::subject::body::tasks::Tasks;
 
@@ -55,6 +58,17 @@ impl Stack for ZokioStack {
     async fn write_all(stream: &mut TcpStream, buffer: Vec<u8>, len: usize) -> Lent<()> {
         let (result, part) = stream.write_all(buffer.slice(..len)).await;
         (result.map(drop), part.into_inner())
+    }
+
+    /// One operation of the runtime, and what its documentation offers for requests and answers.
+    async fn exchange(stream: &mut TcpStream, buffers: &mut Buffers, len: usize) -> Result<usize, Broken> {
+        let outgoing = mem::take(&mut buffers.outgoing).slice(..len);
+        let incoming = mem::take(&mut buffers.incoming).slice(buffers.filled..);
+        let (read, outgoing, incoming) = stream.write_all_then_read(outgoing, incoming).await;
+        (buffers.outgoing, buffers.incoming) = (outgoing.into_inner(), incoming.into_inner());
+        let count = read.map_err(|error| Broken::io(class_of(&error), &error))?;
+        buffers.filled += count;
+        Ok(count)
     }
 
     async fn close(stream: TcpStream) {
@@ -107,6 +121,11 @@ impl Tasks for ZokioStack {
     async fn receive_one(receiver: Self::OneReceiver) -> Option<u64> {
         receiver.await.ok()
     }
+}
+
+/// Which half of an exchange failed: a broken pipe is told to writers alone.
+fn class_of(error: &io::Error) -> ErrorClass {
+    if error.kind() == io::ErrorKind::BrokenPipe { ErrorClass::Write } else { ErrorClass::Read }
 }
 
 fn socket(address: SocketAddr) -> io::Result<TcpSocket> {

@@ -222,7 +222,17 @@ impl PollCore {
             for (interest, ready) in [(Interest::Readable, event.readable), (Interest::Writable, event.writable)] {
                 while ready && let Some(cell) = self.sources[event.token].queue(interest).front() {
                     // SAFETY: occupied, on the owner's thread, in no ring.
-                    let Some(result) = (unsafe { cell.attempt() }) else { break };
+                    let Some(result) = (unsafe { cell.attempt() }) else {
+                        // SAFETY: as above.
+                        let next = unsafe { cell.interest() };
+                        if next == interest {
+                            break;
+                        }
+                        // It went a step on, and waits for the other direction now.
+                        self.sources[event.token].queue(interest).pop();
+                        self.sources[event.token].queue(next).push(cell);
+                        continue;
+                    };
                     self.sources[event.token].queue(interest).pop();
                     self.waiting -= 1;
                     self.finish(cell, result, sink);

@@ -3,6 +3,7 @@
 mod cancel;
 mod cost;
 mod echo;
+mod exchange;
 mod executor;
 mod fallback;
 mod files;

@@ -79,7 +79,7 @@ fn the_newest_waker_is_woken(config: &DriverConfig) {
 }
 
 /// Blocks on a future on a thread without a driver.
-fn block_on<F: Future>(future: F) -> F::Output {
+pub(super) fn block_on<F: Future>(future: F) -> F::Output {
     struct Unpark(std::thread::Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {

@@ -41,7 +41,7 @@ fn buffers_go_and_come_in_order(config: &DriverConfig) {
 }
 
 /// A pair of which the sender has as little room as the kernel allows.
-async fn narrow_pair() -> (TcpStream, TcpStream) {
+pub(super) async fn narrow_pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
     let socket = crate::net::TcpSocket::new_v4().expect("a socket");
     socket.set_send_buffer_size(4096).expect("an option");

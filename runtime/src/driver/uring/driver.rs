@@ -9,7 +9,8 @@
 //!
 //! Within a batch, what waits for the peer (receive, accept) is submitted last: a send of the same batch may be what its peer on this
 //! host waits for, or may bring the answer. A receive that finds its data costs one call into the socket; one that comes too early costs a
-//! second one, and a wait queue entry in between.
+//! second one, and a wait queue entry in between. The later steps of an operation ([`Operation::IN_STEPS`](crate::op::Operation)) go with
+//! them, in the batch after the step before.
 
 use std::io;
 use std::ptr::NonNull;
@@ -38,6 +39,15 @@ const HELD_BACK_MAX: usize = 1024;
 const DEFERRED_ROUNDS_MAX: u32 = 32;
 /// Marks are below this.
 const MARKS: u64 = 64;
+
+/// What a look at the completions found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Steps {
+    /// Operations that went a step on, and none that ended.
+    Only,
+    /// Anything else.
+    Others,
+}
 
 /// See the module page.
 #[derive(Debug)]
@@ -84,7 +94,7 @@ impl UringCore {
 
     #[inline]
     fn hold_back(&mut self, entry: squeue::Entry) {
-        if self.held_back.len() == HELD_BACK_MAX {
+        if self.held_back.len() >= HELD_BACK_MAX {
             self.push_held_back();
         }
         self.held_back.push(entry);
@@ -117,7 +127,12 @@ impl UringCore {
 
     pub(in crate::driver) fn turn(&mut self, wait: Wait, remote: &Remote, sink: &mut Sink<'_>) -> io::Result<()> {
         let mut result = self.enter(wait, remote);
-        self.reap(sink);
+        let mut steps = self.reap(sink);
+        // Nothing but steps: whoever waits goes on waiting. A timed wait may have taken its time.
+        while result.is_ok() && wait == Wait::Forever && steps == Steps::Only {
+            result = self.enter(wait, remote);
+            steps = self.reap(sink);
+        }
         // Linux runs 20 deferred completions a call (`IO_LOCAL_TW_DEFAULT_MAX`, since 6.13) and says with a flag that there are more. They are
         // fetched before anything new is submitted: operations that complete at submission would overtake them for ever.
         let mut rounds = 0;
@@ -177,8 +192,10 @@ impl UringCore {
     }
 
     #[inline]
-    fn reap(&mut self, sink: &mut Sink<'_>) {
+    fn reap(&mut self, sink: &mut Sink<'_>) -> Steps {
         let (mut ended, mut woken, mut cancel_singly) = (0, false, false);
+        let held_back = &mut self.held_back;
+        let before = held_back.len();
         self.ring.reap(|user_data, result| match user_data {
             WAKE => woken = true,
             CANCEL_ALL => cancel_singly |= result == -libc::EINVAL,
@@ -187,6 +204,10 @@ impl UringCore {
                 let cell = NonNull::new(std::ptr::with_exposed_provenance_mut::<OpCell>(address as usize)).expect("not a mark");
                 // SAFETY: U1, I6.
                 let cell = unsafe { CellRef::new(cell) };
+                // SAFETY: U1; the entry before has completed.
+                if let Some(entry) = unsafe { cell.advance(result) } {
+                    return held_back.push(entry.user_data(address));
+                }
                 ended += 1;
                 // SAFETY: U1; an operation has one completion, so the cell is completed once.
                 unsafe { sink.complete(cell, result) };
@@ -195,6 +216,7 @@ impl UringCore {
         self.in_flight -= ended;
         self.wake_armed &= !woken;
         self.cancel_singly |= cancel_singly;
+        if self.held_back.len() > before && ended == 0 && !woken { Steps::Only } else { Steps::Others }
     }
 
     pub(in crate::driver) fn shut_down_step(&mut self, remote: &Remote, sink: &mut Sink<'_>) -> usize {

@@ -96,14 +96,14 @@ impl<S: Stack> User<'_, S> {
             self.buffers.outgoing[client.fragile_byte(is_last)] ^= 1;
             self.holds = None;
         }
-        self.buffers.send::<S>(stream, request.len()).await?;
         self.buffers.filled = 0;
+        let mut count = S::exchange(stream, &mut self.buffers, request.len()).await?;
         loop {
-            if self.buffers.more::<S>(stream).await? == 0 {
+            if count == 0 {
                 return Err(Broken::new(ErrorClass::Read));
             }
             match client.judge(&self.buffers.incoming[..self.buffers.filled]) {
-                Verdict::Partial => {}
+                Verdict::Partial => count = self.buffers.more::<S>(stream).await?,
                 Verdict::Right { keeps } => return Ok(keeps),
                 Verdict::Status => return Err(Broken::new(ErrorClass::Status)),
                 Verdict::Wrong => return Err(Broken::new(ErrorClass::Mismatch)),
