@@ -206,6 +206,8 @@ fn thresholds() -> Vec<GateThreshold> {
         observed,
         passed,
         severity: Severity::Fail,
+        grace: None,
+        misses: None,
     };
     let limit = |threshold, fails| GateThreshold {
         case: "tcp-rr/load.closed.users=64".into(),
@@ -225,6 +227,7 @@ fn thresholds() -> Vec<GateThreshold> {
         ratio: Some(0.951),
         ratio_unfavourable: Some(0.944),
         reached: Some(false),
+        severity: Some(Severity::Fail),
     };
     vec![
         limit(threshold("syscalls_per_op", 2.0, Some(2.4), Some(false)), true),

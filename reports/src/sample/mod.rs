@@ -207,6 +207,7 @@ fn record(shape: &Shape, subject: usize, rate: f64, place: u64) -> TrialRecord {
             verified: ok,
             in_flight_at_end: shape.users,
         },
+        batches_cpu_ns: Vec::new(),
         batches: (0..BATCHES).map(|_| (ok / BATCHES, elapsed_ns / BATCHES)).collect(),
         histograms: vec![histogram::encode("service_time", "ns", &times(shape.users as f64 / rate * 1e9, ok)).unwrap()],
         cpu_ns: if shape.apart {

@@ -61,7 +61,9 @@ struct Work<'a, 'b> {
 pub(super) fn measure(gate: &Gate<'_>, pairs: &mut Pairs<'_>, tick: Duration) -> Result<Measured, CommandError> {
     let plans = rows::rows(&gate.all.cases, gate.sides.bases.len(), gate.arguments);
     let deadline = gate.arguments.max_time.map(|time| pairs.started + time);
-    let mut work = Work { gate, pairs, tick, deadline, progress: Progress::new(0), notes: Vec::new() };
+    let measured_bases = gate.sides.bases.iter().filter(|base| !base.about.identical).count();
+    let most = gate.arguments.looks.last().copied().unwrap_or(0) as usize * gate.all.cases.len() * measured_bases;
+    let mut work = Work { gate, pairs, tick, deadline, progress: Progress::new(most), notes: Vec::new() };
     let floors = work.floors(&plans);
     // A rule that makes no sense is refused before anything is measured by it.
     let (floors, early) = match floors {
@@ -170,7 +172,10 @@ impl Work<'_, '_> {
             deadline: self.deadline,
         };
         let progress = &mut self.progress;
-        contest.measure(self.pairs, table, |case, pairs| progress.starting(&case.case.header.id, &format!("{pairs} pairs")))
+        contest.measure(self.pairs, table, |case, pairs| {
+            progress.starting(&case.case.header.id, &format!("{pairs} pairs"));
+            progress.done(2);
+        })
     }
 
     fn planted(&self) -> Option<Planted> {

@@ -18,6 +18,9 @@ use crate::plan::GateCase;
 /// Above this share of the CPUs, used by others in the median trial, a rate is theirs rather than the candidate's.
 const FOREIGN_SHARE_MAX: f64 = 0.4;
 
+/// The metric that has a value per batch where the subject reads it so.
+const CPU: &str = "cpu_ns_per_op";
+
 /// A row under judgement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContestRow {
@@ -138,13 +141,20 @@ fn survives_load(metric: &str) -> bool {
 
 /// One metric of a pair.
 pub fn of_trials(pair: &PairOfTrials, metric: &str, trials: &[JournalTrial], clock_tick: Duration) -> GatePair {
-    let value = |index: usize| {
+    let values = |index: usize| {
         let trial = &trials[index];
         let Outcome::Record(record) = &trial.outcome else { return None };
-        TrialValues::of(record, &trial.evidence, clock_tick).ok()?.get(metric)
+        let values = TrialValues::of(record, &trial.evidence, clock_tick).ok()?;
+        Some((values.get(metric), values.cheapest_batch()))
     };
+    let (base, candidate) = (values(pair.base), values(pair.candidate));
+    let window = |values: Option<(Option<f64>, Option<f64>)>| values.and_then(|(window, _)| window);
+    let batch = |values: Option<(Option<f64>, Option<f64>)>| values.and_then(|(_, batch)| batch);
+    // Both by the batch or both by the window.
+    let batches = batch(base).zip(batch(candidate)).filter(|_| metric == CPU);
+    let (base, candidate) = batches.map_or_else(|| (window(base), window(candidate)), |(base, candidate)| (Some(base), Some(candidate)));
     let at_ns = trials[pair.base].at_ns.min(trials[pair.candidate].at_ns);
-    GatePair { base: value(pair.base), candidate: value(pair.candidate), base_first: pair.base_first, at_ns }
+    GatePair { base, candidate, base_first: pair.base_first, at_ns }
 }
 
 #[cfg(test)]

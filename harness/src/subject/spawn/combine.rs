@@ -51,6 +51,8 @@ pub fn combine(server: TrialRecord, client: TrialRecord, cpu_server_ns: Option<u
         elapsed_ns: client.elapsed_ns,
         work,
         batches: client.batches,
+        // What the server took in the client's slices is not known.
+        batches_cpu_ns: Vec::new(),
         histograms: client.histograms,
         cpu_ns,
         counters,

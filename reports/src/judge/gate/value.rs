@@ -6,7 +6,8 @@
 //! | `bytes_per_s` | the same, times the bytes of a success |
 //! | `achieved_rate_per_s` | successes of the window per second: a schedule, not the subject, makes one slice faster than another |
 //! | `…_ns_p50`, `_p90`, `_p99`, `_p999` | that quantile of the trial's histogram, where its samples support it |
-//! | `cpu_ns_per_op`, `syscalls_per_op` | total of the window / successes, as in a run |
+//! | `cpu_ns_per_op` | that of the cheapest batch, where both sides of the pair read it batch by batch; else as in a run |
+//! | `syscalls_per_op` | total of the window / successes, as in a run |
 //! | `rss_peak_bytes` | of the subject's processes, as in a run |
 //!
 //! Batches are slices of the measured window, about equally long. One much shorter than the others is left out: its rate is that of a
@@ -64,6 +65,21 @@ impl<'a> TrialValues<'a> {
             time => metrics::time_quantile(&trial, time),
         };
         value.filter(|value| value.is_finite() && *value > 0.0)
+    }
+
+    /// CPU time per success of the cheapest batch that is long enough; `None` where the subject did not read it batch by batch.
+    ///
+    /// Both sides of a pair are compared by this, or both by the window: an older build does not read it.
+    pub fn cheapest_batch(&self) -> Option<f64> {
+        let batches = &self.record.batches;
+        if batches.is_empty() || self.record.batches_cpu_ns.len() != batches.len() {
+            return None;
+        }
+        let lengths: Vec<f64> = batches.iter().map(|(_, ns)| *ns as f64).collect();
+        let shortest = quantile::median(&lengths)? * BATCH_SHARE_MIN;
+        let long_enough =
+            batches.iter().zip(&self.record.batches_cpu_ns).filter(|((operations, ns), _)| *operations > 0 && *ns as f64 >= shortest);
+        long_enough.map(|((operations, _), cpu_ns)| *cpu_ns as f64 / *operations as f64).filter(|cost| *cost > 0.0).reduce(f64::min)
     }
 
     /// Successes per second of the fastest batch that is long enough.
@@ -153,6 +169,20 @@ mod tests {
             record.counters = [("syscalls_measured".to_string(), 250)].into();
         });
         assert_eq!(called, Some(2.5));
+    }
+
+    #[test]
+    fn the_cheapest_batch_is_whole_and_known_for_all_or_for_none() {
+        let cost = |cpu: Vec<u64>| {
+            let (record, evidence) = bent(|record, _| {
+                record.batches = vec![(5_000, 5_000_000), (6_000, 5_000_000), (0, 5_000_000), (9_000, 1_000_000)];
+                record.batches_cpu_ns = cpu;
+            });
+            TrialValues::of(&record, &evidence, TICK).unwrap().cheapest_batch()
+        };
+        assert_eq!(cost(vec![10_000_000, 9_000_000, 9, 9]), Some(1_500.0));
+        assert_eq!(cost(vec![10_000_000, 9_000_000]), None);
+        assert_eq!(cost(Vec::new()), None);
     }
 
     #[test]
