@@ -6,6 +6,7 @@ mod doctor;
 mod fault_table;
 mod faults;
 mod files;
+mod gate;
 mod host;
 mod interrupted;
 mod scaling;
