@@ -33,7 +33,12 @@ const CONDITIONS: [Condition; 6] = [
     Condition { name: "+5 %, calm", plant: &["--plant", "5%"], is_noisy: false, share: 0.34 },
     Condition { name: "+5 %, bursty neighbour", plant: &["--plant", "5%"], is_noisy: true, share: 0.34 },
     Condition { name: "+10 %, calm", plant: &["--plant", "10%"], is_noisy: false, share: 0.17 },
-    Condition { name: "one millisecond in ten twice as slow", plant: &["--plant", "100%", "--plant-one-in", "10"], is_noisy: false, share: 0.17 },
+    Condition {
+        name: "one millisecond in ten twice as slow",
+        plant: &["--plant", "100%", "--plant-one-in", "10"],
+        is_noisy: false,
+        share: 0.17,
+    },
 ];
 
 fn main() {

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::command::arguments::{CheckArgs, CompareArgs, DoctorArgs, ReportArgs, RunArgs, SchemaFormat};
 use crate::command::gate::arguments::GateArgs;
-use crate::command::{check, compare, doctor, gate, host, list, report, run, schema, subjects};
+use crate::command::{check, compare, doctor, gate, host, list, proof, report, run, schema, subjects};
 use crate::error::CommandError;
 use crate::host::build;
 
@@ -67,6 +67,7 @@ impl Command {
             Self::Gate(arguments) => gate::run(&arguments),
             Self::List => Ok(list::run(&subjects::described())),
             Self::Host { json } => Ok(host::run(json)),
+            Self::Doctor(arguments) if arguments.self_test => proof::run(),
             Self::Doctor(arguments) => Ok(doctor::run(&arguments)),
             Self::Compare(arguments) => compare::run(&arguments),
             Self::Report(arguments) => report::run(&arguments),

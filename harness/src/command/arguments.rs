@@ -76,6 +76,9 @@ pub struct DoctorArgs {
     /// As JSON
     #[arg(long)]
     pub json: bool,
+    /// Prove the clock, an open loop and the gate on this host, now; takes half a minute
+    #[arg(long, conflicts_with = "json")]
+    pub self_test: bool,
 }
 
 /// Arguments of `compare`.

@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod gate;
 pub mod host;
 pub mod list;
+pub mod proof;
 pub mod report;
 pub mod run;
 pub mod schema;

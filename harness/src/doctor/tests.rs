@@ -59,14 +59,12 @@ type Change = fn(&mut Facts);
 
 #[test]
 fn what_makes_a_gate_say_something_about_the_host_blocks_it() {
-    let cases: [(&str, Change); 10] = [
+    let cases: [(&str, Change); 8] = [
         ("build", |facts| facts.profile.build.profile = "debug".into()),
         ("cpu-quota", |facts| facts.profile.limits.cgroup_cpus = Some(0.5)),
         ("loopback", |facts| facts.loopback = Err("network unreachable".into())),
         ("ports", |facts| facts.time_wait = Ok(28_232 * 8)),
         ("clock", |facts| facts.profile.clock.cost_ns = Some(1_200.0)),
-        ("other-tasks", |facts| facts.use_now = Ok(CpuUse { foreign: 0.6, ..CpuUse::default() })),
-        ("steal", |facts| facts.use_now = Ok(CpuUse { steal: 0.2, ..CpuUse::default() })),
         ("memory", |facts| facts.profile.memory.available_bytes = Some(100 << 20)),
         ("swap", |facts| facts.swapped_pages = Ok(5_000)),
         ("battery", |facts| facts.on_battery = Ok(Some(true))),
@@ -82,7 +80,7 @@ fn what_makes_a_gate_say_something_about_the_host_blocks_it() {
 
 #[test]
 fn what_costs_precision_warns() {
-    let cases: [(&str, Change); 18] = [
+    let cases: [(&str, Change); 20] = [
         ("governor", |facts| facts.profile.cpu.governor = Some("powersave".into())),
         ("boost", |facts| facts.profile.cpu.boost = Some(true)),
         ("frequency", |facts| facts.mhz_now = Ok(1_200)),
@@ -97,6 +95,8 @@ fn what_costs_precision_warns() {
         ("aslr", |facts| facts.profile.kernel.aslr = Some("off".into())),
         ("huge-pages", |facts| facts.profile.memory.thp = Some("always".into())),
         ("other-tasks", |facts| facts.use_now = Ok(CpuUse { foreign: 0.1, ..CpuUse::default() })),
+        ("other-tasks", |facts| facts.use_now = Ok(CpuUse { foreign: 0.9, ..CpuUse::default() })),
+        ("steal", |facts| facts.use_now = Ok(CpuUse { steal: 0.2, ..CpuUse::default() })),
         ("load-average", |facts| facts.load_1min = Ok(6.0)),
         ("memory", |facts| facts.profile.limits.cgroup_memory_bytes = Some(512 << 20)),
         ("swap", |facts| facts.swapped_pages = Ok(1)),

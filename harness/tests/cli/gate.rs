@@ -14,11 +14,11 @@ const GATED: &str = r#"
 metrics = ["ops_per_s"]
 "#;
 
-/// A script whose trial does `ok` operations in 50 ms.
+/// A script whose trial does `ok` operations in 50 ms and some nanoseconds: a clock that knows no nanoseconds would be found out.
 fn speed(ok: u32) -> String {
-    format!(
-        "record() {{ echo '{{\"record\":{{\"elapsed_ns\":50000000,\"work\":{{\"attempted\":{ok},\"ok\":{ok},\"bytes\":0,\"verified\":{ok}}},\"batches\":[[{ok},50000000]],\"driver\":\"none\"}}}}'; }}\nphases; record"
-    )
+    let work = format!(r#""work":{{"attempted":{ok},"ok":{ok},"bytes":0,"verified":{ok}}}"#).replace('"', r#"\""#);
+    let record = format!(r#"{{\"record\":{{\"elapsed_ns\":$ns,{work},\"batches\":[[{ok},$ns]],\"driver\":\"none\"}}}}"#);
+    format!("ns=$((50000000 + $$ % 997))\nrecord() {{ echo \"{record}\"; }}\nphases; record")
 }
 
 /// A folder with a base of nine operations a trial and a candidate of `ok`.
@@ -59,7 +59,8 @@ fn equal_sides_pass_and_the_same_file_is_not_measured() {
     let journal = std::fs::read_to_string(tale.path("out/records.jsonl")).expect("the journal");
     let trials = journal.lines().filter(|line| line.starts_with("{\"trial\"")).count();
     assert_eq!(trials, 2 * 8 + 2 * 10, "the pairs of the look, and those of the base against itself");
-    let identical = tale.run(&["gate", "nap.toml", "--allow-debug", "--subject", "./base", "--base-bin", "./base", "--out", "same"]).exits(0);
+    let identical =
+        tale.run(&["gate", "nap.toml", "--allow-debug", "--subject", "./base", "--base-bin", "./base", "--out", "same"]).exits(0);
     ends_with(&identical, "ZOKIO-GATE: PASSED 1/1, same (identical)");
     assert!(!std::fs::read_to_string(tale.path("same/records.jsonl")).expect("a journal").contains("\"trial\""));
 }
@@ -76,7 +77,7 @@ fn a_slower_candidate_is_named_in_every_form_and_fails() {
     assert!(outcome.stdout.contains("::error title="), "{}", outcome.stdout);
     let row = &result(&tale)["rows"][0];
     assert_eq!((&row["verdict"], &row["base"], &row["n"]), (&"worse".into(), &"old".into(), &8.into()));
-    assert!((row["ratio"].as_f64().expect("a ratio") - 9.0 / 8.0).abs() < 1e-9, "{row}");
+    assert!((row["ratio"].as_f64().expect("a ratio") - 9.0 / 8.0).abs() < 1e-4, "{row}");
     let read = |name: &str| std::fs::read_to_string(tale.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
     assert!(read("j.xml").contains("<failure"));
     assert!(read("g.md").starts_with("<!-- zokio-bench:gate"));
@@ -148,7 +149,8 @@ fn undecided_rows_are_4_where_that_is_asked_for() {
 #[test]
 fn a_candidate_that_claims_what_it_did_not_do_is_5() {
     let tale = tale(9);
-    let lie = speed(8).replace("\"attempted\":8", "\"attempted\":3");
+    let lie = speed(8).replace(r#"attempted\":8"#, r#"attempted\":3"#);
+    assert_ne!(lie, speed(8));
     tale.subject("candidate", &lie);
     let outcome = gate(&tale, &["--base-bin", "./base", "--looks", "8"]).exits(5);
     ends_with(&outcome, "ZOKIO-GATE: INVALID 1/1");
@@ -158,7 +160,10 @@ fn a_candidate_that_claims_what_it_did_not_do_is_5() {
 #[test]
 fn ctrl_c_is_130_and_leaves_what_was_measured() {
     let tale = tale(9);
-    tale.subject("candidate", "case $request in *'\"id\":\"00014-'*|*'\"id\":\"00015-'*) ready; echo > asleep; exec sleep 60;; esac; phases; record");
+    tale.subject(
+        "candidate",
+        "case $request in *'\"id\":\"00024-'*|*'\"id\":\"00025-'*) ready; echo > asleep; exec sleep 60;; esac; phases; record",
+    );
     let arguments = [&GATE[..], &["--base-bin", "./base"]].concat();
     let child = tale.command(&arguments).process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
     wait_until("a trial sleeps", || tale.path("asleep").is_file());
@@ -176,7 +181,9 @@ fn limits_of_the_scenario_gate_without_a_base_and_may_forgive_some_trials() {
     with("value = \"200/s\"\n");
     let outcome = gate(&tale, &[]).exits(1);
     ends_with(&outcome, "ZOKIO-GATE: REGRESSED");
-    for (limit, code) in [("value = \"200/s\"\ngrace = 2\n", 0), ("value = \"200/s\"\nseverity = \"warn\"\n", 0), ("value = \"200/s\"\ngrace = 1\n", 1)] {
+    for (limit, code) in
+        [("value = \"200/s\"\ngrace = 2\n", 0), ("value = \"200/s\"\nseverity = \"warn\"\n", 0), ("value = \"200/s\"\ngrace = 1\n", 1)]
+    {
         std::fs::remove_dir_all(tale.path("out")).expect("the folder");
         with(limit);
         gate(&tale, &[]).exits(code);

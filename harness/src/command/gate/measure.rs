@@ -10,9 +10,9 @@ use zokio_report::judge::gate::{RowSpec, Table, floor_absolute, least_found};
 use zokio_report::schema::gate::GateVerdict;
 use zokio_report::stats::quantile;
 
+use super::Gate;
 use super::rows::{self, RowPlan};
 use super::sides::Base;
-use super::{Gate, TRIAL};
 use crate::error::CommandError;
 use crate::measure::planted::Planted;
 use crate::orchestrate::gate::contest::{Contest, ContestRow, Ended, of_trials};
@@ -92,12 +92,13 @@ impl Work<'_, '_> {
     fn floors(&mut self, plans: &[RowPlan]) -> Result<Vec<Option<f64>>, Stop> {
         let gate = self.gate;
         let mut floors = vec![None; plans.len()];
-        let mut blind = Vec::new();
+        let (mut blind, mut left_out) = (Vec::new(), Vec::new());
         for (place, case) in gate.all.cases.iter().enumerate() {
             for (number, base) in gate.sides.bases.iter().enumerate().filter(|(_, base)| !base.about.identical) {
                 let rows: Vec<usize> = (0..plans.len()).filter(|row| plans[*row].case == place && plans[*row].base == number).collect();
                 let metrics: Vec<String> = rows.iter().map(|row| plans[*row].metric.clone()).collect();
-                if self.is_late(TRIAL * 80) {
+                if self.is_late() {
+                    left_out.push(case.case.header.id.clone());
                     continue;
                 }
                 self.progress.starting(&case.case.header.id, "what this host sees");
@@ -109,6 +110,9 @@ impl Work<'_, '_> {
                 }
             }
         }
+        if !left_out.is_empty() {
+            self.notes.push(format!("--max-time left no time to look at noise and code layout of {}", left_out.join(", ")));
+        }
         if !blind.is_empty() {
             self.notes
                 .push(format!("before measuring, this host saw no slow-down of the size that must be caught in {}", blind.join(", ")));
@@ -116,9 +120,9 @@ impl Work<'_, '_> {
         Ok(floors)
     }
 
-    /// Whether measuring so long more would leave too little for the pairs that decide.
-    fn is_late(&self, more: Duration) -> bool {
-        self.deadline.is_some_and(|deadline| Instant::now() + more > deadline)
+    /// Half of the time is for the pairs that decide.
+    fn is_late(&self) -> bool {
+        self.gate.arguments.max_time.is_some_and(|time| self.pairs.started.elapsed() > time / 2)
     }
 
     /// The rows whose tolerance is below what this host sees now, with what it sees.

@@ -81,17 +81,21 @@ impl Start {
         let interrupt = Interrupt::default();
         signals::install(&interrupt)
             .map_err(|error| CommandError::could_not_run(format!("cannot watch for Ctrl-C: {error}"), "raise the limit of threads"))?;
-        refuse_host()?;
+        refuse_host(arguments.allow_debug)?;
         Ok(Self { limits: Limits::default(), interrupt, out: arguments.out.clone(), arguments: arguments.clone() })
     }
 
     fn gate(&self, arguments: &GateArgs) -> Result<GateOutcome, CommandError> {
+        // What makes no sense is refused before anything is built or measured.
+        rows::rule(1, arguments)?;
         let suites = super::run::load_all(&arguments.scenarios, &arguments.sets)?;
         let stored = stored(&arguments.baseline)?;
         let subject = first_subject(&suites);
         let sides = Sides::of(arguments, &subject, self.limits.describe, &self.interrupt)?;
         let seed = arguments.seed.or(suites[0].seed).unwrap_or(0);
         let all = Cases::of(suites, &sides.labels(), seed)?;
+        let gated = rows::rows(&all.cases, sides.bases.iter().filter(|base| !base.about.identical).count(), arguments);
+        rows::rule(gated.len(), arguments)?;
         let here = Here::look();
         let gate = Gate {
             arguments,
@@ -115,13 +119,10 @@ fn refuse_debug(allowed: bool) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// What the rule deals with by itself: foreign load in one moment says nothing of the minute that follows, and rates are not gated under it.
-const JUDGED_WHILE_MEASURING: [&str; 2] = ["other-tasks", "steal"];
-
 /// Where a gate's answer would be one about the host, nothing is measured.
-fn refuse_host() -> Result<(), CommandError> {
+fn refuse_host(debug_allowed: bool) -> Result<(), CommandError> {
     let mut blocking = doctor::blocking(&doctor::read());
-    blocking.retain(|check| !JUDGED_WHILE_MEASURING.contains(&check.id));
+    blocking.retain(|check| !(debug_allowed && check.id == "build"));
     let Some(first) = blocking.first() else { return Ok(()) };
     let found: Vec<String> = blocking.iter().map(|check| format!("{}: {}", check.id, check.found)).collect();
     let help = first.mend.clone().unwrap_or_else(|| "`zokio-bench doctor` says more".into());

@@ -37,8 +37,7 @@ pub(super) fn run(start: &Start) -> Result<GateOutcome, CommandError> {
     if planted.outcome.word == GateWord::Error {
         return Ok(planted.outcome);
     }
-    let outcome = judged(&equal, &planted);
-    Ok(outcome)
+    Ok(judged(&Half::from(&equal), &Half::from(&planted)))
 }
 
 fn half(start: &Start, plant: Option<f64>, out: PathBuf) -> Result<GateResult, CommandError> {
@@ -70,27 +69,56 @@ fn half(start: &Start, plant: Option<f64>, out: PathBuf) -> Result<GateResult, C
     })
 }
 
+/// What a half came to: the verdicts by case, and whether it was cut short.
+struct Half {
+    rows: Vec<(String, GateVerdict)>,
+    is_interrupted: bool,
+}
+
+impl From<&GateResult> for Half {
+    fn from(gate: &GateResult) -> Self {
+        let rows = gate.rows.iter().map(|row| (row.case.clone(), row.verdict)).collect();
+        Self { rows, is_interrupted: gate.outcome.exit_code == exit::INTERRUPTED }
+    }
+}
+
 /// k/n counts what came out as it has to: one check for the equal sides, one for each case with planted work.
-fn judged(equal: &GateResult, planted: &GateResult) -> GateOutcome {
-    let alarms = equal.rows.iter().filter(|row| row.verdict == GateVerdict::Worse).count();
-    let mut cases: Vec<&str> = planted.rows.iter().map(|row| row.case.as_str()).collect();
+fn judged(equal: &Half, planted: &Half) -> GateOutcome {
+    let is_worse = |(_, verdict): &&(String, GateVerdict)| *verdict == GateVerdict::Worse;
+    let alarms = equal.rows.iter().filter(is_worse).count();
+    let mut cases: Vec<&String> = planted.rows.iter().map(|(case, _)| case).collect();
     cases.dedup();
-    let is_found = |case: &&&str| planted.rows.iter().any(|row| row.case == **case && row.verdict == GateVerdict::Worse);
-    let found = cases.iter().filter(is_found).count();
+    let found = cases.iter().filter(|case| planted.rows.iter().filter(is_worse).any(|(other, _)| other == **case)).count();
     let checks = 1 + cases.len();
     let right = usize::from(alarms == 0) + found;
-    let interrupted = [equal, planted].iter().any(|gate| gate.outcome.exit_code == exit::INTERRUPTED);
-    let (word, exit_code) = match (interrupted, right == checks) {
-        (true, _) => (GateWord::Error, exit::INTERRUPTED),
-        (false, true) => (GateWord::Passed, exit::PASSED),
-        (false, false) => (GateWord::Invalid, FAILED_ITSELF),
-    };
-    let name = match word {
-        GateWord::Passed => "PASSED",
-        GateWord::Invalid => "INVALID",
-        _ => "ERROR",
+    let (name, word, exit_code) = match (equal.is_interrupted || planted.is_interrupted, right == checks) {
+        (true, _) => ("ERROR", GateWord::Error, exit::INTERRUPTED),
+        (false, true) => ("PASSED", GateWord::Passed, exit::PASSED),
+        (false, false) => ("INVALID", GateWord::Invalid, FAILED_ITSELF),
     };
     let said = format!("equal sides: {alarms} false alarms, 5 % more work: found in {found} of {} cases", cases.len());
     let line = format!("ZOKIO-GATE: {name} {right}/{checks}, self-test, {said} (exit {exit_code})");
-    GateOutcome { word, exit_code, rows: right as u32, of: checks as u32, sees: equal.outcome.sees, line }
+    GateOutcome { word, exit_code, rows: right as u32, of: checks as u32, sees: None, line }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn half(verdicts: [GateVerdict; 2]) -> Half {
+        Half { rows: ["a".to_owned(), "b".to_owned()].into_iter().zip(verdicts).collect(), is_interrupted: false }
+    }
+
+    #[test]
+    fn a_false_alarm_and_a_slow_down_that_was_not_found_are_both_failures() {
+        use GateVerdict::{Inconclusive, Same, Worse};
+        let passed = judged(&half([Same, Inconclusive]), &half([Worse, Worse]));
+        assert!(passed.line.starts_with("ZOKIO-GATE: PASSED 3/3, self-test, equal sides: 0 false alarms"), "{}", passed.line);
+        assert!(judged(&half([Worse, Same]), &half([Worse, Worse])).line.starts_with("ZOKIO-GATE: INVALID 2/3"));
+        let missed = judged(&half([Same, Same]), &half([Worse, Inconclusive]));
+        assert_eq!((missed.word, missed.exit_code), (GateWord::Invalid, FAILED_ITSELF));
+        assert!(missed.line.ends_with("found in 1 of 2 cases (exit 5)"), "{}", missed.line);
+        let cut = Half { is_interrupted: true, ..half([Worse, Worse]) };
+        assert_eq!(judged(&half([Same, Same]), &cut).exit_code, exit::INTERRUPTED);
+    }
 }
