@@ -92,6 +92,7 @@ pub fn run_phases(control: &Control, load: &Load, phases: &Phases, session: &Ses
     }
     report.never_begun = control.offer().waiting();
     control.stop();
+    cpu::bring_up_to_date();
     session.phase(PhaseName::Drain);
     report.in_flight_at_end = drain(control, Duration::from_millis(phases.drain_ms));
     control.check()?;
@@ -131,6 +132,8 @@ impl Leader<'_> {
 
     fn measure(&mut self, phases: &Phases, report: &mut PhaseReport) {
         let control = self.control;
+        // The orchestrator reads this process's clock at the line that follows.
+        cpu::bring_up_to_date();
         self.session.phase(PhaseName::Measure);
         let cpu_before = cpu::process_cpu_ns();
         let start = stamp::now_ns();
