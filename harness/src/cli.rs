@@ -73,6 +73,7 @@ impl Command {
             Self::Report(arguments) => report::run(&arguments),
             Self::Schema { format: SchemaFormat::Scenario } => Ok(schema::scenario()),
             Self::Schema { format: SchemaFormat::Result } => Ok(schema::result()),
+            Self::Schema { format: SchemaFormat::Gate } => Ok(schema::gate()),
         }
     }
 }

@@ -142,4 +142,6 @@ pub enum SchemaFormat {
     Scenario,
     /// result.json
     Result,
+    /// gate.json
+    Gate,
 }

@@ -1,4 +1,4 @@
-//! `schema scenario|result`: the JSON Schema of what a user writes, and of what a run gives.
+//! `schema scenario|result|gate`: the JSON Schema of what a user writes, and of what a run and a gate give.
 
 use std::io::Write;
 
@@ -15,6 +15,11 @@ pub fn scenario() -> u8 {
 /// Prints the JSON Schema of `result.json`.
 pub fn result() -> u8 {
     print(&schemars::schema_for!(RunResult).to_value())
+}
+
+/// Prints the JSON Schema of `gate.json`.
+pub fn gate() -> u8 {
+    print(&zokio_report::schema::gate_schema())
 }
 
 /// Prints a JSON document, indented.

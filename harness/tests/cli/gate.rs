@@ -75,6 +75,10 @@ fn a_slower_candidate_is_named_in_every_form_and_fails() {
     let outcome = Outcome::of(run).exits(1);
     ends_with(&outcome, "ZOKIO-GATE: REGRESSED 1/1");
     assert!(outcome.stdout.contains("::error title="), "{}", outcome.stdout);
+    let schema = serde_json::from_str(&tale.run(&["schema", "gate"]).exits(0).stdout).expect("a schema");
+    let validator = jsonschema::validator_for(&schema).expect("a JSON Schema");
+    let wrong: Vec<String> = validator.iter_errors(&result(&tale)).map(|error| format!("{error} at {}", error.instance_path())).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
     let row = &result(&tale)["rows"][0];
     assert_eq!((&row["verdict"], &row["base"], &row["n"]), (&"worse".into(), &"old".into(), &8.into()));
     assert!((row["ratio"].as_f64().expect("a ratio") - 9.0 / 8.0).abs() < 1e-4, "{row}");
