@@ -132,7 +132,7 @@ struct Neighbour(std::process::Child);
 impl Neighbour {
     fn start() -> Self {
         let own = std::env::current_exe().expect("this program");
-        Self(Command::new(own).arg("neighbour").spawn().expect("the neighbour starts"))
+        Self(Command::new(own).arg("neighbour").stdin(Stdio::piped()).spawn().expect("the neighbour starts"))
     }
 }
 
@@ -143,8 +143,13 @@ impl Drop for Neighbour {
     }
 }
 
-/// Bursts of exponential length on each thread, in phases of two to five seconds with a duty each. Ends with its parent's word.
+/// Bursts of exponential length on each thread, in phases of two to five seconds with a duty each. Ends with its parent, however that ends: its input
+/// is a pipe that nobody else holds.
 fn neighbour() -> ! {
+    std::thread::spawn(|| {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        std::process::exit(0);
+    });
     let busy = |seed: u64| {
         let mut random = seed;
         let mut unit = || {
