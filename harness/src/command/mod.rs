@@ -6,6 +6,7 @@ pub mod check;
 pub mod compare;
 pub mod doctor;
 pub mod gate;
+pub mod here;
 pub mod host;
 pub mod list;
 pub mod proof;

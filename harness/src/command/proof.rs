@@ -16,6 +16,7 @@ use zokio_report::schema::result::RunResult;
 use zokio_report::schema::validity::ValidityState;
 
 use super::report;
+use super::subjects::own_executable;
 use crate::error::CommandError;
 use crate::measure::clock::Clock;
 
@@ -55,16 +56,15 @@ users = 64
 /// # Errors
 /// Something could not be started at all.
 pub fn run() -> Result<u8, CommandError> {
-    let own = std::env::current_exe().map_err(|error| {
-        CommandError::could_not_run(format!("cannot find the executable of zokio-bench: {error}"), "call it by its full path")
-    })?;
+    let own = own_executable()?;
     let folder = std::env::temp_dir().join(format!("zokio-self-test-{}", std::process::id()));
     std::fs::create_dir_all(&folder).map_err(|error| {
         CommandError::could_not_run(format!("cannot create {}: {error}", folder.display()), "set TMPDIR to a writable folder")
     })?;
-    let codes = [told("clock", clock()), told("open loop", open_loop(&own, &folder)), gate(&own, &folder)?];
+    let (clock, open_loop) = (told("clock", clock()), told("open loop", open_loop(&own, &folder)));
+    let gate = gate(&own, &folder);
     let _ = std::fs::remove_dir_all(&folder);
-    Ok(exit::strongest(codes))
+    Ok(exit::strongest([clock, open_loop, gate?]))
 }
 
 fn told(what: &str, found: Result<String, String>) -> u8 {
@@ -95,7 +95,7 @@ fn open_loop(own: &Path, folder: &Path) -> Result<String, String> {
     std::fs::write(&scenario, OPEN_LOOP).map_err(|error| error.to_string())?;
     let run = Command::new(own).arg("run").arg(&scenario).arg("--out").arg(&out).stdin(Stdio::null()).output();
     let run = run.map_err(|error| error.to_string())?;
-    let result = report::load(&out).map_err(|_| String::from_utf8_lossy(&run.stderr).trim().to_owned())?;
+    let result = report::load(&out).map_err(|error| format!("{error}; the run said: {}", String::from_utf8_lossy(&run.stderr).trim()))?;
     schedule(&result)
 }
 

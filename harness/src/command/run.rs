@@ -5,22 +5,19 @@
 //! ```
 //! Everything that can be wrong with the command line is found before the first process is started.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use zokio_report::schema::host::HostProfile;
 use zokio_report::schema::journal::{JournalLine, JournalTrial, RunEnd, RunHeader};
 use zokio_report::schema::result::{RunResult, SuiteInfo};
 use zokio_report::{exit, judge};
 
 use super::arguments::{Format, RunArgs};
+use super::here::Here;
 use super::subjects::roster;
 use super::{baseline, report, write};
 use crate::error::CommandError;
 use crate::host::{self, build};
-use crate::measure::calibrate::calibrate;
-use crate::measure::speed_probe;
 use crate::orchestrate::journal::Journal;
 use crate::orchestrate::output::OutputFolder;
 use crate::orchestrate::placement::allowed_cpus;
@@ -40,8 +37,7 @@ struct Context<'a> {
     limits: Limits,
     interrupt: Interrupt,
     baseline: Option<RunResult>,
-    host: HostProfile,
-    calibration: BTreeMap<String, Option<f64>>,
+    here: Here,
 }
 
 /// Runs the scenarios; the strongest exit code of them.
@@ -59,10 +55,7 @@ pub fn run(arguments: &RunArgs) -> Result<u8, CommandError> {
     let interrupt = Interrupt::default();
     signals::install(&interrupt)
         .map_err(|error| CommandError::could_not_run(format!("cannot watch for Ctrl-C: {error}"), "raise the limit of threads"))?;
-    let (mut host, mut calibration) = (host::profile(), calibrate());
-    host.notes.extend(calibration.cut);
-    calibration.bounds.extend(speed_probe::probe());
-    let context = Context { arguments, roster, limits, interrupt, baseline, host, calibration: calibration.bounds };
+    let context = Context { arguments, roster, limits, interrupt, baseline, here: Here::look(host::profile()) };
     let mut codes = Vec::new();
     for (suite, plan) in suites.iter().zip(&plans) {
         if context.interrupt.is_raised() {
@@ -156,8 +149,8 @@ impl Context<'_> {
                 file: suite.file.clone(),
                 sha256: suite.sha256.clone(),
             },
-            host: self.host.clone(),
-            calibration: self.calibration.clone(),
+            host: self.here.host.clone(),
+            calibration: self.here.calibration.clone(),
             cases: plan.cases.iter().map(|case| case.header.clone()).collect(),
             subjects: self.roster.headers(&subjects),
         }

@@ -1,5 +1,6 @@
 //! Which subjects a command can use: those of this executable, and those that the user names with a path.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::CommandError;
@@ -12,15 +13,22 @@ pub fn described() -> Vec<SubjectDescription> {
     serve::descriptions(&registry())
 }
 
+/// Where this executable is.
+///
+/// # Errors
+/// The system does not tell.
+pub fn own_executable() -> Result<PathBuf, CommandError> {
+    std::env::current_exe().map_err(|error| {
+        CommandError::could_not_run(format!("cannot find the executable of zokio-bench: {error}"), "call it by its full path")
+    })
+}
+
 /// Adds the executables of `--subject NAME=PATH` to those of this one; the names asked for, in their order.
 ///
 /// # Errors
 /// This executable cannot be found, a path is no subject, or a name is unknown.
 pub fn roster(arguments: &[String], limit: Duration) -> Result<(Roster, Option<Vec<String>>), CommandError> {
-    let own = std::env::current_exe().map_err(|error| {
-        CommandError::could_not_run(format!("cannot find the executable of zokio-bench: {error}"), "call it by its full path")
-    })?;
-    let mut roster = Roster::of(&own, described());
+    let mut roster = Roster::of(&own_executable()?, described());
     let mut names = Vec::new();
     for argument in arguments {
         let name = match argument.split_once('=') {
@@ -41,7 +49,8 @@ pub fn roster(arguments: &[String], limit: Duration) -> Result<(Roster, Option<V
     Ok((roster, (!names.is_empty()).then_some(names)))
 }
 
-fn unknown(name: &str, known: &[&str]) -> CommandError {
+/// A name that is no subject, with the nearest that is one.
+pub(super) fn unknown(name: &str, known: &[&str]) -> CommandError {
     let nearest = known.iter().min_by_key(|candidate| strsim::osa_distance(candidate, name));
     // More changes than a third of the word is another word, not a slip.
     let near = nearest.filter(|candidate| strsim::osa_distance(candidate, name) <= candidate.len().div_ceil(3));

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use zokio_report::judge::gate::has_value;
+
 use super::case::duration;
 use super::diagnostic::{Diagnostic, Findings, list};
 use super::metric::{self, is_measurable};
@@ -45,6 +47,11 @@ pub(crate) fn build(scenario: &Table, primary: &str, findings: &mut Findings) ->
         if metric::find(id).is_some() && !is_measurable(id, primary) {
             let message = format!("this scenario never has the metric `{id}`");
             findings.push(Diagnostic::new(&node.span, message).label("another workload's").help(format!("its own is `{primary}`")));
+        }
+        if metric::find(id).is_some() && !has_value(id) {
+            let message = format!("no trial of a gate has the metric `{id}`");
+            findings
+                .push(Diagnostic::new(&node.span, message).label("not in trials this short").help("rates, costs and quantiles are gated"));
         }
         named.push(id.to_owned());
     }

@@ -112,6 +112,8 @@ fn bad_usage_is_2_and_says_what_would_be_right() {
         (&["--base-bin", "./base", "--looks", "13"][..], "even number"),
         (&["--base-bin", "./base", "--alpha", "0.03"], "one over a whole number"),
         (&["--base-bin", "./base", "--metric", "opss"], "no metric `opss`"),
+        (&["--base-bin", "./base", "--metric", "tasks_per_s"], "no trial of a gate has the metric `tasks_per_s`"),
+        (&["--base-bin", "./base", "--metric", "service_time_ns_max"], "no trial of a gate has the metric `service_time_ns_max`"),
         (&["--base-bin", "./base", "--threshold", "5x"], "write 5% or 0.05"),
         (&["--base-bin", "./base", "--max-time", "soon"], "120s"),
     ] {
@@ -199,10 +201,21 @@ fn a_stored_baseline_informs_and_an_unlike_host_is_refused_with_its_fields() {
     let tale = tale(9);
     tale.run(&["run", "nap.toml", "--subject", "fake=./base", "--out", "before"]).exits(0);
     let mut stored: Value = tale.result("before");
-    let allowed = |outcome: &Outcome| matches!(outcome.code, Some(0));
-    // The probe may find this busy host unlike itself; then it is left out.
-    let outcome = gate(&tale, &["--baseline", "before", "--on-unlike", "skip"]);
-    assert!(allowed(&outcome), "{}\n{}", outcome.stdout, outcome.stderr);
+    let outcome = gate(&tale, &["--baseline", "before", "--on-unlike", "skip"]).exits(0);
+    ends_with(&outcome, "ZOKIO-GATE: PASSED");
+    let informed = result(&tale);
+    let unlike = informed["bases"][0]["unlike"].as_array().expect("fields").clone();
+    // This busy host may be faster or slower than a moment ago; but both results have to tell how fast it was.
+    let probes: Vec<&Value> =
+        unlike.iter().filter(|field| field["field"].as_str().is_some_and(|name| name.starts_with("probe."))).collect();
+    assert!(probes.iter().all(|probe| probe["base"].is_string() && probe["here"].is_string()), "{probes:?}");
+    let is_refused = unlike.iter().any(|field| field["refused"] == true);
+    let rows = informed["rows"].as_array().expect("rows");
+    assert_eq!(rows.len(), usize::from(!is_refused), "{unlike:?}");
+    if let Some(row) = rows.first() {
+        assert_eq!((&row["base"], &row["verdict"]), (&"stored".into(), &"not_gated".into()));
+    }
+    std::fs::remove_dir_all(tale.path("out")).expect("the folder");
     stored["host"]["fingerprint"]["fields"]["cpu_model"] = "Another 9000".into();
     stored["host"]["fingerprint"]["class"] = "another".into();
     tale.file("other.json", &stored.to_string());

@@ -261,6 +261,19 @@ pub enum GateWord {
     Error,
 }
 
+impl GateWord {
+    /// As it stands in the last line: `REGRESSED`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Passed => "PASSED",
+            Self::Regressed => "REGRESSED",
+            Self::Inconclusive => "INCONCLUSIVE",
+            Self::Invalid => "INVALID",
+            Self::Error => "ERROR",
+        }
+    }
+}
+
 /// What follows from the rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GateOutcome {

@@ -92,7 +92,7 @@ pub struct GateArgs {
     /// Plant it only in each so-many-th millisecond
     #[arg(long, value_name = "N", requires = "plant", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub plant_one_in: u32,
-    /// Gate a debug build, for tests of the gate itself
+    /// Gate a debug build, and under any load: for tests of the gate itself, which run beside others
     #[arg(long, hide = true)]
     pub allow_debug: bool,
     /// Keep absolute paths in what is written

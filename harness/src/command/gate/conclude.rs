@@ -4,7 +4,7 @@ use zokio_report::exit;
 use zokio_report::judge;
 use zokio_report::judge::gate::{Circumstances, RowName, Table, outcome};
 use zokio_report::schema::SCHEMA_VERSION;
-use zokio_report::schema::gate::{GATE_SCHEMA, GateBase, GateOutcome, GateResult, GateRow, GateRule};
+use zokio_report::schema::gate::{GATE_SCHEMA, GateBase, GateResult, GateRow, GateRule};
 use zokio_report::schema::journal::{JournalTrial, RunEnd, RunHeader};
 use zokio_report::schema::result::RunResult;
 use zokio_report::schema::validity::ValidityState;
@@ -34,7 +34,7 @@ pub(super) struct Trials<'a> {
     pub(super) end: &'a RunEnd,
 }
 
-/// Judges, writes and shows; the outcome.
+/// Judges, writes and shows; the result.
 ///
 /// # Errors
 /// A file cannot be written.
@@ -45,7 +45,7 @@ pub(super) fn conclude(
     stored: Vec<GateBase>,
     of: &Trials<'_>,
     output: &OutputFolder,
-) -> Result<GateOutcome, CommandError> {
+) -> Result<GateResult, CommandError> {
     let run = judge::summarize(of.header, of.trials, Some(of.end));
     let mut notes = [std::mem::take(&mut measured.notes), gate.sides.notes.clone()].concat();
     guard(&run, gate, &mut measured, &mut notes);
@@ -103,11 +103,11 @@ pub(super) fn conclude(
         rows,
         thresholds,
         notes,
-        outcome: outcome.clone(),
+        outcome,
     };
     show::write(&result, arguments, output)?;
     show::print(&result, arguments, output);
-    Ok(outcome)
+    Ok(result)
 }
 
 fn rule(arguments: &GateArgs, table: &Table) -> GateRule {

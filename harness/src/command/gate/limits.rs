@@ -10,9 +10,10 @@ use zokio_report::schema::journal::{CaseRole, JournalLine, RunHeader, TargetKind
 use zokio_report::schema::result::{Better, RunResult, Severity};
 
 use super::Gate;
-use super::prepare::{self, Here};
+use super::prepare;
 use super::rows;
 use crate::command::arguments::Format;
+use crate::command::subjects::{described, own_executable};
 use crate::command::{run, write};
 use crate::error::CommandError;
 use crate::host;
@@ -54,10 +55,10 @@ pub(super) struct Limits {
 ///
 /// # Errors
 /// The plan, the folder or the journal.
-pub(super) fn judge(gate: &Gate<'_>, here: &Here, stored: &[Stored], output: &OutputFolder) -> Result<Limits, CommandError> {
+pub(super) fn judge(gate: &Gate<'_>, stored: &[Stored], output: &OutputFolder) -> Result<Limits, CommandError> {
     let mut limits = Limits::default();
     for suite in &gate.all.suites {
-        let result = run_suite(gate, here, suite, output)?;
+        let result = run_suite(gate, suite, output)?;
         limits.interrupted |= gate.interrupt.is_raised();
         let subject = subject(suite);
         limits.could_not_run |= result
@@ -93,14 +94,13 @@ fn subjects(suite: &Suite) -> Vec<String> {
     subjects
 }
 
-fn run_suite(gate: &Gate<'_>, here: &Here, suite: &Suite, output: &OutputFolder) -> Result<RunResult, CommandError> {
+fn run_suite(gate: &Gate<'_>, suite: &Suite, output: &OutputFolder) -> Result<RunResult, CommandError> {
     let subjects = subjects(suite);
     let options = PlanOptions { seed: gate.arguments.seed, subjects: Some(subjects.clone()), ..PlanOptions::default() };
     let plan = plan(suite, &allowed_cpus(), &options).map_err(run::plan_error)?;
     preflight::check_host(&plan)?;
     let folder = OutputFolder::create(Some(&output.path().join(format!("run-{}", suite.name))), &suite.name, "")?;
-    let own = std::env::current_exe().unwrap_or_default();
-    let mut roster = Roster::of(&own, crate::command::subjects::described());
+    let mut roster = Roster::of(&own_executable()?, described());
     let mut candidate = gate
         .sides
         .candidate
@@ -112,7 +112,7 @@ fn run_suite(gate: &Gate<'_>, here: &Here, suite: &Suite, output: &OutputFolder)
         cases: plan.cases.iter().map(|case| case.header.clone()).collect(),
         subjects: roster.headers(&subjects),
         suite: suite.info(),
-        ..prepare::header(&gate.all, &gate.sides, here, plan.seed, gate.arguments)
+        ..prepare::header(&gate.all, &gate.sides, &gate.here, plan.seed, gate.arguments)
     };
     let mut journal = Journal::create(&folder.journal())?;
     journal.append(&JournalLine::Header(Box::new(header.clone())))?;

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use zokio_report::judge::gate::{RowSpec, Table, floor_absolute, least_found};
+use zokio_report::judge::gate::{RowSpec, Table, least_found};
 use zokio_report::schema::gate::GateVerdict;
 use zokio_report::stats::quantile;
 
@@ -15,13 +15,11 @@ use super::rows::{self, RowPlan};
 use super::sides::Base;
 use crate::error::CommandError;
 use crate::measure::planted::Planted;
-use crate::orchestrate::gate::contest::{Contest, ContestRow, Ended, of_trials};
-use crate::orchestrate::gate::layout;
+use crate::orchestrate::gate::contest::{Contest, ContestRow, Ended, FOREIGN_SHARE_MAX, of_trials};
+use crate::orchestrate::gate::layout::{self, Ground};
 use crate::orchestrate::gate::pairs::{Match, Pairs, Stop};
 use crate::orchestrate::gate::sides::Side;
 use crate::orchestrate::progress::Progress;
-use crate::plan::GateCase;
-use crate::scenario;
 
 /// Fresh pairs of `--confirm`, in blocks.
 const CONFIRM_BLOCKS: u32 = 7;
@@ -64,14 +62,12 @@ pub(super) fn measure(gate: &Gate<'_>, pairs: &mut Pairs<'_>, tick: Duration) ->
     let measured_bases = gate.sides.bases.iter().filter(|base| !base.about.identical).count();
     let most = gate.arguments.looks.last().copied().unwrap_or(0) as usize * gate.all.cases.len() * measured_bases;
     let mut work = Work { gate, pairs, tick, deadline, progress: Progress::new(most), notes: Vec::new() };
-    let floors = work.floors(&plans);
-    // A rule that makes no sense is refused before anything is measured by it.
-    let (floors, early) = match floors {
+    let (floors, mut stop) = match work.floors(&plans) {
         Ok(floors) => (floors, None),
         Err(stop) => (vec![None; plans.len()], Some(stop)),
     };
     let (mut table, contest_rows, places) = rows::table(&plans, &gate.sides.bases, gate.arguments, tick, &floors)?;
-    let (mut ended, mut stop) = (None, early);
+    let mut ended = None;
     if stop.is_none() {
         match work.contest(&contest_rows, &mut table) {
             Ok(how) => ended = Some(how),
@@ -94,18 +90,21 @@ impl Work<'_, '_> {
         let mut floors = vec![None; plans.len()];
         let (mut blind, mut left_out) = (Vec::new(), Vec::new());
         for (place, case) in gate.all.cases.iter().enumerate() {
+            let mut is_probed = false;
             for (number, base) in gate.sides.bases.iter().enumerate().filter(|(_, base)| !base.about.identical) {
-                let rows: Vec<usize> = (0..plans.len()).filter(|row| plans[*row].case == place && plans[*row].base == number).collect();
-                let metrics: Vec<String> = rows.iter().map(|row| plans[*row].metric.clone()).collect();
                 if self.is_late() {
                     left_out.push(case.case.header.id.clone());
-                    continue;
+                    break;
                 }
+                let rows: Vec<usize> = (0..plans.len()).filter(|row| plans[*row].case == place && plans[*row].base == number).collect();
+                let metrics: Vec<&str> = rows.iter().map(|row| plans[*row].metric.as_str()).collect();
+                let specs: Vec<RowSpec> = rows.iter().map(|row| plans[*row].spec(self.tick, None)).collect();
+                let ground = Ground { case, base: &base.side, metrics: &metrics, specs: &specs, clock_tick: self.tick };
                 self.progress.starting(&case.case.header.id, "what this host sees");
-                if number == 0 {
-                    blind.extend(self.probe(case, base, &rows, plans)?);
+                if !std::mem::replace(&mut is_probed, true) {
+                    blind.extend(self.probe(ground, plans.len())?);
                 }
-                for (row, effect) in rows.iter().zip(self.layouts(case, base, &metrics)?) {
+                for (row, effect) in rows.iter().zip(self.layouts(ground, base)?) {
                     floors[*row] = effect;
                 }
             }
@@ -126,37 +125,30 @@ impl Work<'_, '_> {
     }
 
     /// The rows whose tolerance is below what this host sees now, with what it sees.
-    fn probe(&mut self, case: &GateCase, base: &Base, rows: &[usize], plans: &[RowPlan]) -> Result<Vec<String>, Stop> {
-        let metrics: Vec<String> = rows.iter().map(|row| plans[*row].metric.clone()).collect();
-        let logs = layout::probe(case, &base.side, &metrics, self.pairs, self.tick)?;
-        let Ok(rule) = rows::rule(plans.len(), self.gate.arguments) else { return Ok(Vec::new()) };
+    fn probe(&mut self, ground: Ground<'_>, rows: usize) -> Result<Vec<String>, Stop> {
+        let logs = ground.probe(self.pairs)?;
+        let Ok(rule) = rows::rule(rows, self.gate.arguments) else { return Ok(Vec::new()) };
         let mut blind = Vec::new();
-        for (row, logs) in rows.iter().zip(&logs) {
-            let plan = &plans[*row];
-            let spec = RowSpec {
-                better: scenario::metric(&plan.metric).map_or(zokio_report::schema::result::Better::Lower, |metric| metric.better),
-                threshold: plan.tolerance,
-                floor_absolute: floor_absolute(&plan.metric, self.tick),
-                floor_layout: None,
-            };
+        for ((metric, spec), logs) in ground.metrics.iter().zip(ground.specs).zip(&logs) {
             // The floor in the metric's unit is of no account for a prediction: rates have none, times are far above it.
-            let sight = least_found(logs, &rule, &spec, f64::MAX).filter(|sight| sight.share > plan.tolerance);
-            blind.extend(sight.map(|sight| format!("{} {} (sees >= {sight})", case.case.header.id, plan.metric)));
+            let sight = least_found(logs, &rule, spec, f64::MAX).filter(|sight| sight.share > spec.threshold);
+            blind.extend(sight.map(|sight| format!("{} {metric} (sees >= {sight})", ground.case.case.header.id)));
         }
         Ok(blind)
     }
 
-    fn layouts(&mut self, case: &GateCase, base: &Base, metrics: &[String]) -> Result<Vec<Option<f64>>, Stop> {
+    fn layouts(&mut self, ground: Ground<'_>, base: &Base) -> Result<Vec<Option<f64>>, Stop> {
         if base.layouts.is_empty() {
-            return Ok(vec![None; metrics.len()]);
+            return Ok(vec![None; ground.metrics.len()]);
         }
-        let key = layout::key(case, base.about.side.binary_sha256.as_deref().unwrap_or(""), &self.gate.host_class, metrics);
+        let binary = base.about.side.binary_sha256.as_deref().unwrap_or_default();
+        let key = ground.key(binary, &self.gate.here.host.fingerprint.class);
         let store = self.gate.sides.cache.as_deref();
-        if let Some(known) = store.and_then(|store| layout::recall(store, &key, metrics.len())) {
+        if let Some(known) = store.and_then(|store| layout::recall(store, &key, ground.metrics.len())) {
             return Ok(known);
         }
-        self.progress.starting(&case.case.header.id, "code layouts");
-        let effects = layout::effects(case, &base.side, &base.layouts, metrics, self.pairs, self.tick)?;
+        self.progress.starting(&ground.case.case.header.id, "code layouts");
+        let effects = ground.effects(&base.layouts, self.pairs)?;
         if let Some(store) = store {
             layout::keep(store, &key, &effects);
         }
@@ -174,6 +166,7 @@ impl Work<'_, '_> {
             planted: self.planted(),
             clock_tick: self.tick,
             deadline: self.deadline,
+            foreign_share_max: if gate.arguments.allow_debug { f64::INFINITY } else { FOREIGN_SHARE_MAX },
         };
         let progress = &mut self.progress;
         contest.measure(self.pairs, table, |case, pairs| {
@@ -186,22 +179,28 @@ impl Work<'_, '_> {
         self.gate.arguments.plant.map(|share| Planted { share, one_in: self.gate.arguments.plant_one_in })
     }
 
-    /// Worse rows once more, with pairs that the verdict has not seen.
+    /// Worse rows once more, with pairs that the verdict has not seen; rows of one case and base from the same trials.
     fn confirm(&mut self, rows: &[ContestRow], table: &mut Table) -> Result<(), Stop> {
         let gate = self.gate;
         let worse: Vec<&ContestRow> = rows.iter().filter(|row| table.verdict(row.index) == GateVerdict::Worse).collect();
-        for row in worse {
-            let (case, base) = (&gate.all.cases[row.case], &gate.sides.bases[row.base].side);
-            let mut logs = Vec::new();
+        for rows in worse.chunk_by(|one, other| (one.case, one.base) == (other.case, other.base)) {
+            let (case, base) = (&gate.all.cases[rows[0].case], &gate.sides.bases[rows[0].base].side);
+            let metrics: Vec<&str> = rows.iter().map(|row| row.metric.as_str()).collect();
+            let mut logs = vec![Vec::new(); rows.len()];
             // Numbers past those of the looks, so that the order and the work are fresh too.
             for number in 1_000..1_000 + CONFIRM_BLOCKS {
                 let sides = Match { base, candidate: &gate.sides.candidate, planted: self.planted() };
                 for pair in self.pairs.block(case, sides, number)? {
-                    logs.extend(table.log_ratio(row.index, &of_trials(&pair, &row.metric, &self.pairs.trials, self.tick)));
+                    let values = of_trials(&pair, &metrics, &self.pairs.trials, self.tick);
+                    for ((row, pair), logs) in rows.iter().zip(&values).zip(&mut logs) {
+                        logs.extend(table.spec(row.index).log_ratio(pair));
+                    }
                 }
             }
-            if !is_confirmed(&logs, table.threshold(row.index)) {
-                table.not_steady(row.index, "worse at first, and not confirmed by fresh pairs");
+            for (row, logs) in rows.iter().zip(&logs) {
+                if !is_confirmed(logs, table.spec(row.index).threshold) {
+                    table.not_steady(row.index, "worse at first, and not confirmed by fresh pairs");
+                }
             }
         }
         Ok(())

@@ -18,21 +18,22 @@ mod self_test;
 mod show;
 mod sides;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use zokio_report::exit;
 use zokio_report::judge::calibration::clock_tick_of;
 use zokio_report::judge::hosts::{self, HostSide};
-use zokio_report::schema::gate::{GateBase, GateBaseKind, GateOutcome, GateSide, UnlikeField};
+use zokio_report::schema::gate::{GateBase, GateBaseKind, GateResult, GateSide, UnlikeField};
+use zokio_report::schema::host::HostProfile;
 use zokio_report::schema::journal::{CaseRole, JournalLine, RunEnd};
 
 use self::arguments::{GateArgs, OnUnlike};
 use self::limits::Stored;
-use self::prepare::{Cases, Here};
+use self::prepare::Cases;
 use self::sides::{Named, Sides};
-use super::subjects::described;
-use crate::doctor;
+use super::here::Here;
+use super::subjects::{described, own_executable};
+use crate::doctor::{self, Facts};
 use crate::error::CommandError;
 use crate::orchestrate::gate::pairs::{Pairs, Stop};
 use crate::orchestrate::gate::sides::Side;
@@ -54,7 +55,8 @@ const TRIAL: Duration = Duration::from_millis(42);
 /// # Errors
 /// Bad usage or scenarios, a host or an executable that lacks something.
 pub fn run(arguments: &GateArgs) -> Result<u8, CommandError> {
-    let outcome = Start::new(arguments).and_then(|start| if arguments.self_test { self_test::run(&start) } else { start.gate(arguments) });
+    let outcome = Start::new(arguments)
+        .and_then(|start| if arguments.self_test { self_test::run(&start) } else { start.gate(arguments).map(|result| result.outcome) });
     match outcome {
         Ok(outcome) => {
             println!("{}", outcome.line);
@@ -68,46 +70,41 @@ pub fn run(arguments: &GateArgs) -> Result<u8, CommandError> {
 }
 
 /// What holds for the whole command.
-struct Start {
+struct Start<'a> {
     limits: Limits,
     interrupt: Interrupt,
-    out: Option<PathBuf>,
-    arguments: GateArgs,
+    host: HostProfile,
+    arguments: &'a GateArgs,
 }
 
-impl Start {
-    fn new(arguments: &GateArgs) -> Result<Self, CommandError> {
+impl<'a> Start<'a> {
+    fn new(arguments: &'a GateArgs) -> Result<Self, CommandError> {
         refuse_debug(arguments.allow_debug)?;
         let interrupt = Interrupt::default();
         signals::install(&interrupt)
             .map_err(|error| CommandError::could_not_run(format!("cannot watch for Ctrl-C: {error}"), "raise the limit of threads"))?;
-        refuse_host(arguments.allow_debug)?;
-        Ok(Self { limits: Limits::default(), interrupt, out: arguments.out.clone(), arguments: arguments.clone() })
+        let facts = doctor::read();
+        refuse_host(&facts, arguments.allow_debug)?;
+        Ok(Self { limits: Limits::default(), interrupt, host: facts.profile, arguments })
     }
 
-    fn gate(&self, arguments: &GateArgs) -> Result<GateOutcome, CommandError> {
+    fn gate(&self, arguments: &GateArgs) -> Result<GateResult, CommandError> {
         // What makes no sense is refused before anything is built or measured.
         rows::rule(1, arguments)?;
         let suites = super::run::load_all(&arguments.scenarios, &arguments.sets)?;
         let stored = stored(&arguments.baseline)?;
         let subject = first_subject(&suites);
-        let sides = Sides::of(arguments, &subject, self.limits.describe, &self.interrupt)?;
+        let taken: Vec<String> = stored.iter().map(|stored| stored.name.clone()).collect();
+        let sides = Sides::of(arguments, &subject, &taken, self.limits.describe, &self.interrupt)?;
         let seed = arguments.seed.or(suites[0].seed).unwrap_or(0);
         let all = Cases::of(suites, &sides.labels(), seed)?;
+        rows::refuse_unknown(&all.cases, arguments)?;
         let gated = rows::rows(&all.cases, sides.bases.iter().filter(|base| !base.about.identical).count(), arguments);
         rows::rule(gated.len(), arguments)?;
-        let here = Here::look();
-        let gate = Gate {
-            arguments,
-            limits: self.limits,
-            interrupt: &self.interrupt,
-            sides,
-            seed,
-            all,
-            host_class: here.host.fingerprint.class.clone(),
-        };
+        let here = Here::look(self.host.clone());
+        let gate = Gate { arguments, limits: self.limits, interrupt: &self.interrupt, sides, seed, all, here };
         gate.announce();
-        gate.measure(&here, stored, arguments.out.as_deref())
+        gate.measure(stored)
     }
 }
 
@@ -120,8 +117,8 @@ fn refuse_debug(allowed: bool) -> Result<(), CommandError> {
 }
 
 /// Where a gate's answer would be one about the host, nothing is measured.
-fn refuse_host(debug_allowed: bool) -> Result<(), CommandError> {
-    let mut blocking = doctor::blocking(&doctor::read());
+fn refuse_host(facts: &Facts, debug_allowed: bool) -> Result<(), CommandError> {
+    let mut blocking = doctor::blocking(facts);
     blocking.retain(|check| !(debug_allowed && check.id == "build"));
     let Some(first) = blocking.first() else { return Ok(()) };
     let found: Vec<String> = blocking.iter().map(|check| format!("{}: {}", check.id, check.found)).collect();
@@ -159,7 +156,7 @@ struct Gate<'a> {
     sides: Sides,
     seed: u64,
     all: Cases,
-    host_class: String,
+    here: Here,
 }
 
 impl Gate<'_> {
@@ -174,23 +171,23 @@ impl Gate<'_> {
         self.all.notes.iter().for_each(|note| eprintln!("note: {note}"));
     }
 
-    fn measure(&self, here: &Here, stored: Vec<Stored>, out: Option<&Path>) -> Result<GateOutcome, CommandError> {
-        let (stored, unlike) = self.like_this_host(stored, here)?;
-        let header = prepare::header(&self.all, &self.sides, here, self.seed, self.arguments);
-        let output = OutputFolder::create(out, "gate", &header.run_id)?;
+    fn measure(&self, stored: Vec<Stored>) -> Result<GateResult, CommandError> {
+        let (stored, unlike) = self.like_this_host(stored)?;
+        let header = prepare::header(&self.all, &self.sides, &self.here, self.seed, self.arguments);
+        let output = OutputFolder::create(self.arguments.out.as_deref(), "gate", &header.run_id)?;
         let mut journal = Journal::create(&output.journal())?;
         journal.append(&JournalLine::Header(Box::new(header.clone())))?;
         let stderr = output.stderr();
-        let tick = clock_tick_of(&here.calibration);
+        let tick = clock_tick_of(&self.here.calibration);
         let mut pairs = Pairs::new(&mut journal, &stderr, self.limits, self.interrupt, self.seed);
-        pairs.client = client();
+        pairs.client = Some(client()?);
         let measured = measure::measure(self, &mut pairs, tick)?;
         let duration_s = pairs.started.elapsed().as_secs_f64();
         let trials = std::mem::take(&mut pairs.trials);
         drop(pairs);
         // Without a base there is nothing but limits; with one, its trials are too short for them.
         let wants_run = self.sides.bases.is_empty() || !stored.is_empty();
-        let limits = if wants_run && measured.stop.is_none() { Some(limits::judge(self, here, &stored, &output)?) } else { None };
+        let limits = if wants_run && measured.stop.is_none() { Some(limits::judge(self, &stored, &output)?) } else { None };
         let interrupted = matches!(measured.stop, Some(Stop::Interrupted)) || limits.as_ref().is_some_and(|limits| limits.interrupted);
         let end = RunEnd { complete: measured.stop.is_none() && !interrupted, interrupted, duration_s };
         journal.append(&JournalLine::End(end.clone()))?;
@@ -199,8 +196,8 @@ impl Gate<'_> {
     }
 
     /// The stored results of hosts like this one, and all of them as bases.
-    fn like_this_host(&self, stored: Vec<Stored>, here: &Here) -> Result<(Vec<Stored>, Vec<GateBase>), CommandError> {
-        let this = HostSide { fingerprint: &here.host.fingerprint, calibration: &here.calibration };
+    fn like_this_host(&self, stored: Vec<Stored>) -> Result<(Vec<Stored>, Vec<GateBase>), CommandError> {
+        let this = HostSide { fingerprint: &self.here.host.fingerprint, calibration: &self.here.calibration };
         let (mut alike, mut bases) = (Vec::new(), Vec::new());
         for stored in stored {
             let unlike = hosts::unlike(HostSide::from(&stored.result), this);
@@ -234,10 +231,7 @@ fn unlike_host(name: &str, unlike: &[UnlikeField]) -> CommandError {
 }
 
 /// The ceiling's client of this executable, which drives cases with their ends apart.
-fn client() -> Option<Entry> {
-    let own = std::env::current_exe().ok()?;
-    Side::described("client", &own, described(), Some(CLIENT_SUBJECT.into())).entry(CLIENT_SUBJECT).ok()
+fn client() -> Result<Entry, CommandError> {
+    let side = Side::described("client", &own_executable()?, described(), Some(CLIENT_SUBJECT.into()));
+    side.entry(CLIENT_SUBJECT).map_err(|failure| CommandError::could_not_run(failure.message, "build zokio-bench whole"))
 }
-
-/// The code of a verification that failed.
-const FAILED_ITSELF: u8 = exit::INVALID;

@@ -1,18 +1,15 @@
 //! Everything a gate knows before its first trial: sides, cases, rows, host.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use zokio_report::schema::gate::GateSide;
-use zokio_report::schema::host::HostProfile;
 use zokio_report::schema::journal::{RunHeader, SubjectHeader};
 use zokio_report::schema::result::SuiteInfo;
 
 use super::arguments::GateArgs;
 use super::sides::{CANDIDATE, Sides};
+use crate::command::here::Here;
 use crate::error::CommandError;
-use crate::host::{self, build};
-use crate::measure::calibrate::calibrate;
+use crate::host::build;
 use crate::orchestrate::identity;
 use crate::orchestrate::placement::allowed_cpus;
 use crate::orchestrate::preflight;
@@ -69,23 +66,6 @@ impl Cases {
             file: join(|info| &info.file, ","),
             sha256: sha256(join(|info| &info.sha256, "").as_bytes()),
         }
-    }
-}
-
-/// The host, and the bounds measured on it.
-pub(super) struct Here {
-    /// The profile.
-    pub(super) host: HostProfile,
-    /// The bounds.
-    pub(super) calibration: BTreeMap<String, Option<f64>>,
-}
-
-impl Here {
-    /// Looks at the host; takes a second.
-    pub(super) fn look() -> Self {
-        let (mut host, calibration) = (host::profile(), calibrate());
-        host.notes.extend(calibration.cut);
-        Self { host, calibration: calibration.bounds }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use zokio_report::judge::gate::{RowSpec, Rule, RuleError, Table, floor_absolute};
+use zokio_report::judge::gate::{RowSpec, Rule, RuleError, Table, floor_absolute, has_value};
+use zokio_report::schema::result::Better;
 
 use super::arguments::GateArgs;
 use super::sides::Base;
@@ -27,6 +28,18 @@ pub(super) struct RowPlan {
     pub(super) tolerance: f64,
 }
 
+impl RowPlan {
+    /// How it is judged, with the effect of code layout as a share, where that is known.
+    pub(super) fn spec(&self, clock_tick: Duration, floor_layout: Option<f64>) -> RowSpec {
+        RowSpec {
+            better: scenario::metric(&self.metric).map_or(Better::Lower, |metric| metric.better),
+            threshold: self.tolerance,
+            floor_absolute: floor_absolute(&self.metric, clock_tick),
+            floor_layout,
+        }
+    }
+}
+
 /// Metrics of a case with their tolerances: the scenario's, then those of the command line, which win.
 pub(super) fn metrics(case: &GateCase, arguments: &GateArgs) -> Vec<(String, f64)> {
     let general = arguments.threshold.or(case.spec.tolerance).unwrap_or(TOLERANCE);
@@ -40,6 +53,19 @@ pub(super) fn metrics(case: &GateCase, arguments: &GateArgs) -> Vec<(String, f64
         }
     }
     metrics
+}
+
+/// A metric of the command line that no case here has would be left out in silence.
+///
+/// # Errors
+/// There is one.
+pub(super) fn refuse_unknown(cases: &[GateCase], arguments: &GateArgs) -> Result<(), CommandError> {
+    let is_anywhere = |id: &String| cases.iter().any(|case| is_measurable(id, &case.case.header.primary_metric));
+    let Some((id, _)) = arguments.metrics.iter().find(|(id, _)| !has_value(id) || !is_anywhere(id)) else { return Ok(()) };
+    let message = format!("no trial of a gate has the metric `{id}` here");
+    let help =
+        "a gate has rates of the scenario's own kind, bytes_per_s, achieved_rate_per_s, costs per operation, rss_peak_bytes and quantiles";
+    Err(CommandError::usage(message, help))
 }
 
 /// All rows, base by base within a case.
@@ -80,13 +106,7 @@ pub(super) fn table(
     let mut table = Table::new(rule(gated, arguments)?);
     let (mut rows, mut places) = (Vec::new(), Vec::new());
     for (plan, floor_layout) in plans.iter().zip(layout) {
-        let better = scenario::metric(&plan.metric).map_or(zokio_report::schema::result::Better::Lower, |metric| metric.better);
-        let spec = RowSpec {
-            better,
-            threshold: plan.tolerance,
-            floor_absolute: floor_absolute(&plan.metric, clock_tick),
-            floor_layout: *floor_layout,
-        };
+        let spec = plan.spec(clock_tick, *floor_layout);
         if bases[plan.base].about.identical {
             places.push(table.add_identical(spec).map_err(refuse)?);
             continue;

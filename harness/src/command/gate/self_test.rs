@@ -10,9 +10,9 @@ use std::path::PathBuf;
 use zokio_report::exit;
 use zokio_report::schema::gate::{GateOutcome, GateResult, GateVerdict, GateWord};
 
+use super::Start;
 use super::arguments::GateArgs;
-use super::conclude::GATE_NAME;
-use super::{FAILED_ITSELF, Start};
+use crate::command::subjects::own_executable;
 use crate::error::CommandError;
 use crate::orchestrate::output::OutputFolder;
 
@@ -25,8 +25,8 @@ const PLANTED: f64 = 0.05;
 ///
 /// # Errors
 /// One of them could not be run.
-pub(super) fn run(start: &Start) -> Result<GateOutcome, CommandError> {
-    let folder = OutputFolder::create(start.out.as_deref(), "gate-self-test", "")?;
+pub(super) fn run(start: &Start<'_>) -> Result<GateOutcome, CommandError> {
+    let folder = OutputFolder::create(start.arguments.out.as_deref(), "gate-self-test", "")?;
     eprintln!("self-test 1 of 2: this executable against itself; nothing may be worse");
     let equal = half(start, None, folder.path().join("equal"))?;
     if equal.outcome.word == GateWord::Error {
@@ -37,22 +37,19 @@ pub(super) fn run(start: &Start) -> Result<GateOutcome, CommandError> {
     if planted.outcome.word == GateWord::Error {
         return Ok(planted.outcome);
     }
-    Ok(judged(&Half::from(&equal), &Half::from(&planted)))
+    Ok(judged(&verdicts(&equal), &verdicts(&planted)))
 }
 
-fn half(start: &Start, plant: Option<f64>, out: PathBuf) -> Result<GateResult, CommandError> {
-    let own = std::env::current_exe().map_err(|error| {
-        CommandError::could_not_run(format!("cannot find the executable of zokio-bench: {error}"), "call it by its full path")
-    })?;
+fn half(start: &Start<'_>, plant: Option<f64>, out: PathBuf) -> Result<GateResult, CommandError> {
     let scenarios = if start.arguments.scenarios.is_empty() { vec![SCENARIO.to_owned()] } else { start.arguments.scenarios.clone() };
-    let arguments = GateArgs {
+    start.gate(&GateArgs {
         scenarios,
-        base_bin: vec![own.display().to_string()],
+        base_bin: vec![own_executable()?.display().to_string()],
         self_test: false,
         measure_identical: true,
         plant,
         plant_one_in: 1,
-        out: Some(out.clone()),
+        out: Some(out),
         junit: None,
         markdown: None,
         github: false,
@@ -61,43 +58,26 @@ fn half(start: &Start, plant: Option<f64>, out: PathBuf) -> Result<GateResult, C
         json: None,
         html: None,
         ..start.arguments.clone()
-    };
-    start.gate(&arguments)?;
-    let text = std::fs::read_to_string(out.join(GATE_NAME));
-    text.ok().and_then(|text| serde_json::from_str(&text).ok()).ok_or_else(|| {
-        CommandError::could_not_run(format!("cannot read {} again", out.display()), "choose a folder with enough room: --out DIR")
     })
 }
 
-/// What a half came to: the verdicts by case, and whether it was cut short.
-struct Half {
-    rows: Vec<(String, GateVerdict)>,
-    is_interrupted: bool,
-}
-
-impl From<&GateResult> for Half {
-    fn from(gate: &GateResult) -> Self {
-        let rows = gate.rows.iter().map(|row| (row.case.clone(), row.verdict)).collect();
-        Self { rows, is_interrupted: gate.outcome.exit_code == exit::INTERRUPTED }
-    }
+/// The verdicts of a half, by case.
+fn verdicts(gate: &GateResult) -> Vec<(String, GateVerdict)> {
+    gate.rows.iter().map(|row| (row.case.clone(), row.verdict)).collect()
 }
 
 /// k/n counts what came out as it has to: one check for the equal sides, one for each case with planted work.
-fn judged(equal: &Half, planted: &Half) -> GateOutcome {
+fn judged(equal: &[(String, GateVerdict)], planted: &[(String, GateVerdict)]) -> GateOutcome {
     let is_worse = |(_, verdict): &&(String, GateVerdict)| *verdict == GateVerdict::Worse;
-    let alarms = equal.rows.iter().filter(is_worse).count();
-    let mut cases: Vec<&String> = planted.rows.iter().map(|(case, _)| case).collect();
+    let alarms = equal.iter().filter(is_worse).count();
+    let mut cases: Vec<&String> = planted.iter().map(|(case, _)| case).collect();
     cases.dedup();
-    let found = cases.iter().filter(|case| planted.rows.iter().filter(is_worse).any(|(other, _)| other == **case)).count();
+    let found = cases.iter().filter(|case| planted.iter().filter(is_worse).any(|(other, _)| other == **case)).count();
     let checks = 1 + cases.len();
     let right = usize::from(alarms == 0) + found;
-    let (name, word, exit_code) = match (equal.is_interrupted || planted.is_interrupted, right == checks) {
-        (true, _) => ("ERROR", GateWord::Error, exit::INTERRUPTED),
-        (false, true) => ("PASSED", GateWord::Passed, exit::PASSED),
-        (false, false) => ("INVALID", GateWord::Invalid, FAILED_ITSELF),
-    };
+    let (word, exit_code) = if right == checks { (GateWord::Passed, exit::PASSED) } else { (GateWord::Invalid, exit::INVALID) };
     let said = format!("equal sides: {alarms} false alarms, 5 % more work: found in {found} of {} cases", cases.len());
-    let line = format!("ZOKIO-GATE: {name} {right}/{checks}, self-test, {said} (exit {exit_code})");
+    let line = format!("ZOKIO-GATE: {} {right}/{checks}, self-test, {said} (exit {exit_code})", word.name());
     GateOutcome { word, exit_code, rows: right as u32, of: checks as u32, sees: None, line }
 }
 
@@ -105,8 +85,8 @@ fn judged(equal: &Half, planted: &Half) -> GateOutcome {
 mod tests {
     use super::*;
 
-    fn half(verdicts: [GateVerdict; 2]) -> Half {
-        Half { rows: ["a".to_owned(), "b".to_owned()].into_iter().zip(verdicts).collect(), is_interrupted: false }
+    fn half(verdicts: [GateVerdict; 2]) -> Vec<(String, GateVerdict)> {
+        ["a".to_owned(), "b".to_owned()].into_iter().zip(verdicts).collect()
     }
 
     #[test]
@@ -116,9 +96,7 @@ mod tests {
         assert!(passed.line.starts_with("ZOKIO-GATE: PASSED 3/3, self-test, equal sides: 0 false alarms"), "{}", passed.line);
         assert!(judged(&half([Worse, Same]), &half([Worse, Worse])).line.starts_with("ZOKIO-GATE: INVALID 2/3"));
         let missed = judged(&half([Same, Same]), &half([Worse, Inconclusive]));
-        assert_eq!((missed.word, missed.exit_code), (GateWord::Invalid, FAILED_ITSELF));
+        assert_eq!((missed.word, missed.exit_code), (GateWord::Invalid, exit::INVALID));
         assert!(missed.line.ends_with("found in 1 of 2 cases (exit 5)"), "{}", missed.line);
-        let cut = Half { is_interrupted: true, ..half([Worse, Worse]) };
-        assert_eq!(judged(&half([Same, Same]), &cut).exit_code, exit::INTERRUPTED);
     }
 }

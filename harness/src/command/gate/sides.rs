@@ -7,7 +7,7 @@ use zokio_report::schema::gate::{GateBase, GateBaseKind, GateSide};
 
 use super::arguments::GateArgs;
 use crate::baseline::{Baseline, Built, Layouts, Options, identity};
-use crate::command::subjects::described;
+use crate::command::subjects::{described, own_executable, unknown};
 use crate::error::CommandError;
 use crate::orchestrate::gate::sides::Side;
 use crate::subject::spawn::interrupt::Interrupt;
@@ -84,10 +84,16 @@ impl Sides {
     ///
     /// # Errors
     /// An executable is no subject, a revision does not exist or cannot be built.
-    pub(super) fn of(arguments: &GateArgs, subject: &str, limit: Duration, interrupt: &Interrupt) -> Result<Self, CommandError> {
+    pub(super) fn of(
+        arguments: &GateArgs,
+        subject: &str,
+        taken: &[String],
+        limit: Duration,
+        interrupt: &Interrupt,
+    ) -> Result<Self, CommandError> {
         let given = candidate(arguments, limit)?;
         let subject = given.inner.clone().unwrap_or_else(|| subject.to_owned());
-        let mut maker = Maker { arguments, subject: &subject, limit, count: arguments.base_bin.len() + arguments.base_rev.len() };
+        let mut maker = Maker { arguments, subject: &subject, limit, taken, count: arguments.base_bin.len() + arguments.base_rev.len() };
         let mut sides = if arguments.base_rev.is_empty() {
             let source = format!("{}#{subject}", given.executable.display());
             let about = identity::of_executable(&source, &subject, limit)?.side;
@@ -113,6 +119,8 @@ struct Maker<'a> {
     arguments: &'a GateArgs,
     subject: &'a str,
     limit: Duration,
+    /// Names of stored baselines.
+    taken: &'a [String],
     count: usize,
 }
 
@@ -120,7 +128,7 @@ impl Maker<'_> {
     /// Candidate and bases from revisions, all built at one place with the same flags.
     fn revisions(&mut self, given: Side, interrupt: &Interrupt) -> Result<Sides, CommandError> {
         let builder = Baseline::new(Path::new("."), Options::of_this_program()?, interrupt)?;
-        let is_own = std::env::current_exe().is_ok_and(|own| own == given.executable);
+        let is_own = own_executable()? == given.executable;
         let mut notes = Vec::new();
         let (candidate, about) = if is_own {
             let built = builder.working_tree()?;
@@ -134,7 +142,7 @@ impl Maker<'_> {
         let mut sides = Sides { candidate, about, bases: Vec::new(), notes, cache };
         for text in &self.arguments.base_rev {
             let named = named(text);
-            let label = label(&named, self.count == 1, &sides.labels());
+            let label = label(&named, self.count == 1, &[self.taken, &sides.labels()].concat());
             let built = builder.side_of_revision(named.value)?;
             let about = built.subject(self.subject, self.limit)?.side;
             let mut base = self.base(label, GateBaseKind::Revision, about, &sides.about);
@@ -172,7 +180,7 @@ impl Maker<'_> {
 
     fn binary(&self, text: &str, sides: &mut Sides) -> Result<(), CommandError> {
         let named = named(text);
-        let label = label(&named, self.count == 1, &sides.labels());
+        let label = label(&named, self.count == 1, &[self.taken, &sides.labels()].concat());
         let about = identity::of_executable(named.value, self.subject, self.limit)?.side;
         let base = self.base(label, GateBaseKind::Binary, about, &sides.about);
         let mut side = side(&base.name, named.value, self.limit)?;
@@ -201,9 +209,7 @@ impl Maker<'_> {
 
 /// The candidate as it is: this executable, or the one that `--subject` names.
 fn candidate(arguments: &GateArgs, limit: Duration) -> Result<Side, CommandError> {
-    let own = std::env::current_exe().map_err(|error| {
-        CommandError::could_not_run(format!("cannot find the executable of zokio-bench: {error}"), "call it by its full path")
-    })?;
+    let own = own_executable()?;
     let Some(subject) = &arguments.subject else { return Ok(Side::described(CANDIDATE, &own, described(), None)) };
     let given = named(subject);
     let is_path = given.name.is_some() || given.value.contains('/');
@@ -213,8 +219,7 @@ fn candidate(arguments: &GateArgs, limit: Duration) -> Result<Side, CommandError
     let subjects = described();
     if !subjects.iter().any(|described| described.name == given.value) {
         let known: Vec<&str> = subjects.iter().map(|described| described.name.as_str()).collect();
-        let help = format!("there are {}; a program of your own is ./PROGRAM or NAME=PROGRAM", known.join(", "));
-        return Err(CommandError::usage(format!("no subject `{}`", given.value), help));
+        return Err(unknown(given.value, &known));
     }
     Ok(Side::described(CANDIDATE, &own, subjects, Some(given.value.to_owned())))
 }

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use zokio_report::judge::gate::GatePair;
+use zokio_report::judge::gate::RowSpec;
 use zokio_report::stats::quantile;
 
 use super::contest::of_trials;
@@ -23,69 +23,67 @@ const BLOCKS: u32 = 7;
 /// Blocks of a build against itself: enough pairs to see a scatter.
 const PROBE_BLOCKS: u32 = 5;
 
-/// The pairs of a side against another that is meant to be its equal, by metric.
-fn equals(
-    case: &GateCase,
-    base: &Side,
-    equal: &Side,
-    blocks: u32,
-    metrics: &[String],
-    pairs: &mut Pairs<'_>,
-    tick: Duration,
-) -> Result<Vec<Vec<f64>>, Stop> {
-    let mut logs = vec![Vec::new(); metrics.len()];
-    for number in 0..blocks {
-        for pair in pairs.block(case, Match { base, candidate: equal, planted: None }, number)? {
-            for (metric, logs) in metrics.iter().zip(&mut logs) {
-                logs.extend(log_ratio(&of_trials(&pair, metric, &pairs.trials, tick)));
+/// Where equals meet: a case, the base, and the metrics with how each is judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Ground<'a> {
+    /// The case.
+    pub case: &'a GateCase,
+    /// The base.
+    pub base: &'a Side,
+    /// The metrics.
+    pub metrics: &'a [&'a str],
+    /// Which way each is worse.
+    pub specs: &'a [RowSpec],
+    /// The resolution of the clock.
+    pub clock_tick: Duration,
+}
+
+impl Ground<'_> {
+    /// The log ratios of the base against a side that is meant to be its equal, by metric.
+    fn equals(&self, equal: &Side, blocks: u32, pairs: &mut Pairs<'_>) -> Result<Vec<Vec<f64>>, Stop> {
+        let mut logs = vec![Vec::new(); self.metrics.len()];
+        for number in 0..blocks {
+            for pair in pairs.block(self.case, Match { base: self.base, candidate: equal, planted: None }, number)? {
+                let values = of_trials(&pair, self.metrics, &pairs.trials, self.clock_tick);
+                for ((spec, pair), logs) in self.specs.iter().zip(&values).zip(&mut logs) {
+                    logs.extend(spec.log_ratio(pair));
+                }
             }
         }
+        Ok(logs)
     }
-    Ok(logs)
-}
 
-fn log_ratio(pair: &GatePair) -> Option<f64> {
-    let ratio = pair.candidate? / pair.base?;
-    (ratio.is_finite() && ratio > 0.0).then(|| ratio.ln())
-}
-
-/// The largest effect of the layouts on each metric, as a share.
-///
-/// # Errors
-/// It was interrupted, or a trial gave no record.
-pub fn effects(
-    case: &GateCase,
-    base: &Side,
-    layouts: &[Side],
-    metrics: &[String],
-    pairs: &mut Pairs<'_>,
-    tick: Duration,
-) -> Result<Vec<Option<f64>>, Stop> {
-    let mut largest: Vec<Option<f64>> = vec![None; metrics.len()];
-    for layout in layouts {
-        for (logs, largest) in equals(case, base, layout, BLOCKS, metrics, pairs, tick)?.iter().zip(&mut largest) {
-            let effect = quantile::median(logs).map(|median| median.abs().exp_m1());
-            *largest = [*largest, effect].into_iter().flatten().reduce(f64::max);
+    /// The largest effect of the layouts on each metric, as a share.
+    ///
+    /// # Errors
+    /// It was interrupted, or a trial gave no record.
+    pub fn effects(&self, layouts: &[Side], pairs: &mut Pairs<'_>) -> Result<Vec<Option<f64>>, Stop> {
+        let mut largest: Vec<Option<f64>> = vec![None; self.metrics.len()];
+        for layout in layouts {
+            for (logs, largest) in self.equals(layout, BLOCKS, pairs)?.iter().zip(&mut largest) {
+                let effect = quantile::median(logs).map(|median| median.abs().exp_m1());
+                *largest = [*largest, effect].into_iter().flatten().reduce(f64::max);
+            }
         }
+        Ok(largest)
     }
-    Ok(largest)
-}
 
-/// The scatter of the base against itself, by metric: the log ratios of a few pairs.
-///
-/// # Errors
-/// It was interrupted, or a trial gave no record.
-pub fn probe(case: &GateCase, base: &Side, metrics: &[String], pairs: &mut Pairs<'_>, tick: Duration) -> Result<Vec<Vec<f64>>, Stop> {
-    let again = Side { label: format!("{}-again", base.label), ..base.clone() };
-    equals(case, base, &again, PROBE_BLOCKS, metrics, pairs, tick)
-}
+    /// The scatter of the base against itself, by metric: the log ratios of a few pairs.
+    ///
+    /// # Errors
+    /// It was interrupted, or a trial gave no record.
+    pub fn probe(&self, pairs: &mut Pairs<'_>) -> Result<Vec<Vec<f64>>, Stop> {
+        let again = Side { label: format!("{}-again", self.base.label), ..self.base.clone() };
+        self.equals(&again, PROBE_BLOCKS, pairs)
+    }
 
-/// Names what was measured: the base, the case as a gate runs it, the kind of host, the metrics.
-pub fn key(case: &GateCase, base_sha256: &str, host_class: &str, metrics: &[String]) -> String {
-    let header = &case.case.header;
-    let phases = serde_json::to_string(&case.case.phases).unwrap_or_default();
-    let parts = [base_sha256, host_class, &header.id, &header.workload_sha256, &phases, &metrics.join(",")];
-    sha256(parts.join("\n").as_bytes())
+    /// Names what was measured: the base, the case as a gate runs it, the kind of host, the metrics.
+    pub fn key(&self, base_sha256: &str, host_class: &str) -> String {
+        let header = &self.case.case.header;
+        let phases = serde_json::to_string(&self.case.case.phases).unwrap_or_default();
+        let parts = [base_sha256, host_class, &header.id, &header.workload_sha256, &phases, &self.metrics.join(",")];
+        sha256(parts.join("\n").as_bytes())
+    }
 }
 
 /// Effects that an earlier gate measured; `None` where there are none that make sense.

@@ -47,5 +47,5 @@ pub use self::outcome::{Circumstances, outcome};
 pub use self::power::{PAIRS_MIN, PROBABILITY, Sight, least_found};
 pub use self::rule::{ALPHA, LEVEL, LOOKS, RowSpec, Rule, RuleError, THRESHOLD};
 pub use self::table::{RowName, Table};
-pub use self::value::{TrialValues, floor_absolute};
+pub use self::value::{TrialValues, floor_absolute, has_value};
 pub use crate::schema::gate::{GatePair, GateRow, GateVerdict};

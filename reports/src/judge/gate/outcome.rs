@@ -41,7 +41,7 @@ pub fn outcome(rows: &[GateRow], thresholds: &[GateThreshold], circumstances: Ci
     let word = word(exit_code);
     let sees = sees(rows);
     let made_so = count.made_so(word);
-    let mut parts = vec![format!("ZOKIO-GATE: {} {made_so}/{}", name(word), count.all)];
+    let mut parts = vec![format!("ZOKIO-GATE: {} {made_so}/{}", word.name(), count.all)];
     if circumstances.interrupted {
         parts.push("interrupted".into());
     } else if word == GateWord::Error {
@@ -142,16 +142,6 @@ fn word(exit_code: u8) -> GateWord {
         exit::INCONCLUSIVE => GateWord::Inconclusive,
         exit::INVALID => GateWord::Invalid,
         _ => GateWord::Error,
-    }
-}
-
-fn name(word: GateWord) -> &'static str {
-    match word {
-        GateWord::Passed => "PASSED",
-        GateWord::Regressed => "REGRESSED",
-        GateWord::Inconclusive => "INCONCLUSIVE",
-        GateWord::Invalid => "INVALID",
-        GateWord::Error => "ERROR",
     }
 }
 

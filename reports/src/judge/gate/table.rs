@@ -150,14 +150,9 @@ impl Table {
         self.rows[row].set_aside(Aside::NotGated(reason.into()));
     }
 
-    /// The log ratio of a pair as this row sees it, above 0 where the candidate is worse; `None` where a value is missing.
-    pub fn log_ratio(&self, row: usize, pair: &GatePair) -> Option<f64> {
-        self.rows[row].spec.log_ratio(pair)
-    }
-
-    /// The slow-down of a row that must be caught, as a share.
-    pub fn threshold(&self, row: usize) -> f64 {
-        self.rows[row].spec.threshold
+    /// What is fixed for a row.
+    pub fn spec(&self, row: usize) -> &RowSpec {
+        &self.rows[row].spec
     }
 
     /// Pairs of a row.

@@ -31,6 +31,10 @@ use crate::units;
 const BATCH_SHARE_MIN: f64 = 0.5;
 /// Steps of the clock within which two readings are the same.
 const FLOOR_TICKS: f64 = 3.0;
+/// What an operation or a process costs.
+const COSTS: [&str; 3] = ["cpu_ns_per_op", "syscalls_per_op", "rss_peak_bytes"];
+/// A slope, not a rate.
+const LEAK: &str = "leak_kib_per_s";
 /// Rates of the course of a trial and of an overload.
 const OF_STRESS: [&str; 2] = ["peak_rate_per_s", "overload_rate_per_s"];
 
@@ -61,7 +65,8 @@ impl<'a> TrialValues<'a> {
             "rss_peak_bytes" => metrics::rss_peak_bytes(&trial),
             "achieved_rate_per_s" => units::rate_per_s(self.record.work.ok, trial.elapsed(), self.clock_tick),
             "bytes_per_s" => self.fastest_batch().map(|rate| rate * self.record.work.bytes as f64 / self.record.work.ok as f64),
-            rate if rate.ends_with("_per_s") && !OF_STRESS.contains(&rate) => self.fastest_batch(),
+            _ if !has_value(metric) => None,
+            rate if rate.ends_with("_per_s") => self.fastest_batch(),
             time => metrics::time_quantile(&trial, time),
         };
         value.filter(|value| value.is_finite() && *value > 0.0)
@@ -93,6 +98,12 @@ impl<'a> TrialValues<'a> {
             .filter_map(|(operations, ns)| units::rate_per_s(*operations, Duration::from_nanos(*ns), self.clock_tick))
             .reduce(f64::max)
     }
+}
+
+/// Whether a trial of a gate can have a value of this metric at all.
+pub fn has_value(metric: &str) -> bool {
+    let is_rate = metric.ends_with("_per_s") && !OF_STRESS.contains(&metric) && metric != LEAK;
+    is_rate || COSTS.contains(&metric) || metrics::is_time(metric)
 }
 
 /// The absolute floor of a metric in its unit: three steps of the clock for times that were taken one by one, 0 for all else. CPU per
@@ -208,6 +219,17 @@ mod tests {
         assert_eq!(value("service_time_ns_p90", few), Some(700.0));
         let (record, evidence) = bent(|record, _| record.histograms[0].payload = "junk".into());
         assert!(TrialValues::of(&record, &evidence, TICK).is_err());
+    }
+
+    #[test]
+    fn what_never_has_a_value_is_known_beforehand() {
+        for metric in ["round_trips_per_s", "bytes_per_s", "achieved_rate_per_s", "cpu_ns_per_op", "rss_peak_bytes", "wake_latency_ns_p99"]
+        {
+            assert!(has_value(metric), "{metric}");
+        }
+        for metric in ["service_time_ns_max", "error_rate", "peak_rate_per_s", "leak_kib_per_s", "bytes_per_task", "recovery_time_ns"] {
+            assert!(!has_value(metric), "{metric}");
+        }
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub fn annotations(result: &GateResult) -> String {
     );
     errors.extend(of_rows(result, GateVerdict::Invalid));
     if errors.is_empty() && result.outcome.exit_code != crate::exit::PASSED {
-        errors.push(Annotation { title: format!("gate: {}", words::outcome(result.outcome.word)), message: result.outcome.line.clone() });
+        errors.push(Annotation { title: format!("gate: {}", result.outcome.word.name()), message: result.outcome.line.clone() });
     }
     let mut warnings = of_rows(result, GateVerdict::Inconclusive);
     warnings.extend(words::notes(result).into_iter().map(|message| Annotation { title: "gate: note".into(), message }));

@@ -56,7 +56,7 @@ fn is_open(verdict: GateVerdict) -> bool {
 
 fn head(result: &GateResult) -> String {
     let suites = cell(&view::suites(result));
-    let mut text = format!("<!-- zokio-bench:gate:{suites} -->\n## Gate {suites}: {}\n\n", words::outcome(result.outcome.word));
+    let mut text = format!("<!-- zokio-bench:gate:{suites} -->\n## Gate {suites}: {}\n\n", result.outcome.word.name());
     text.push_str(&format!("**{}** ({})\n\n", cell(&words::verdict(result)), words::exit_code(result)));
     text.push_str(&format!("- candidate: {}\n", cell(&words::side(&result.candidate))));
     text.push_str(&list(result.bases.iter().map(|base| format!("base {}: {}", base.name, words::base(base))).collect()));

@@ -33,17 +33,6 @@ pub(super) fn verdict(result: &GateResult) -> String {
     format!("{rows}{limits}{sees}.")
 }
 
-/// The word of the outcome: `REGRESSED`.
-pub(super) fn outcome(word: GateWord) -> &'static str {
-    match word {
-        GateWord::Passed => "PASSED",
-        GateWord::Regressed => "REGRESSED",
-        GateWord::Inconclusive => "INCONCLUSIVE",
-        GateWord::Invalid => "INVALID",
-        GateWord::Error => "ERROR",
-    }
-}
-
 /// What the exit code means.
 pub(super) fn exit_code(result: &GateResult) -> String {
     let code = result.outcome.exit_code;

@@ -19,7 +19,7 @@ pub(super) fn header(result: &GateResult) -> Markup {
             h1 { (view::suites(result)) }
             p class="question" { "Is the candidate slower than what it is compared with?" }
             p class="badges" {
-                span class=(class) { (words::outcome(result.outcome.word)) }
+                span class=(class) { (result.outcome.word.name()) }
                 span class=(if is_good { "badge good" } else { "badge bad" }) { (words::exit_code(result)) }
                 @if let Some(sees) = result.outcome.sees.filter(|sees| sees.is_finite()) { span class="badge quiet" { "sees " (view::percent(sees)) " or more" } }
                 @if !result.complete { span class="badge bad" { "ended early" } }

@@ -61,7 +61,7 @@ pub fn render(result: &GateResult) -> String {
             }
         }
     };
-    document(&format!("zokio-bench gate: {}", words::outcome(result.outcome.word)), &body)
+    document(&format!("zokio-bench gate: {}", result.outcome.word.name()), &body)
 }
 
 fn thresholds(result: &GateResult) -> Markup {
