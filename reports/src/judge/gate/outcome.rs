@@ -60,6 +60,8 @@ struct Counts {
     invalid: u32,
     inconclusive: u32,
     not_gated: u32,
+    /// Of those, measured and then left out: under load nothing was decided of them.
+    left_out: u32,
     better: u32,
     identical: u32,
     thresholds_failed: u32,
@@ -73,7 +75,10 @@ impl Counts {
                 GateVerdict::Worse => count.worse += 1,
                 GateVerdict::Invalid => count.invalid += 1,
                 GateVerdict::Inconclusive => count.inconclusive += 1,
-                GateVerdict::NotGated => count.not_gated += 1,
+                GateVerdict::NotGated => {
+                    count.not_gated += 1;
+                    count.left_out += u32::from(!row.pairs.is_empty());
+                }
                 GateVerdict::Better => count.better += 1,
                 GateVerdict::Identical => count.identical += 1,
                 GateVerdict::Same => {}
@@ -94,13 +99,18 @@ impl Counts {
         if self.invalid > 0 {
             codes.push(exit::INVALID);
         }
-        let judged = self.all - self.not_gated;
+        let (undecided, judged) = (self.undecided(), self.all - self.not_gated + self.left_out);
         // A share such as 0.29 has no exact binary form: 29 of 100 must not exceed it.
-        let is_too_many = circumstances.max_inconclusive.is_some_and(|most| f64::from(self.inconclusive) > most * f64::from(judged) + 1e-9);
-        if self.inconclusive > 0 && (circumstances.strict || is_too_many) {
+        let is_too_many = circumstances.max_inconclusive.is_some_and(|most| f64::from(undecided) > most * f64::from(judged) + 1e-9);
+        if undecided > 0 && (circumstances.strict || is_too_many) {
             codes.push(exit::INCONCLUSIVE);
         }
         exit::strongest(codes)
+    }
+
+    /// Rows that were measured and came to no verdict: a runner that is always busy must not stay green for ever.
+    fn undecided(&self) -> u32 {
+        self.inconclusive + self.left_out
     }
 
     fn passed(&self) -> u32 {
@@ -112,7 +122,8 @@ impl Counts {
             GateWord::Passed => self.passed(),
             GateWord::Regressed => self.worse,
             GateWord::Invalid => self.invalid,
-            GateWord::Inconclusive | GateWord::Error => self.inconclusive,
+            GateWord::Inconclusive => self.undecided(),
+            GateWord::Error => self.inconclusive,
         }
     }
 
@@ -164,11 +175,13 @@ mod tests {
     use super::*;
     use GateVerdict::*;
 
-    /// A row with this verdict that sees `sees`, with two pairs.
+    /// A row with this verdict that sees `sees`, with two pairs; one that is not gated has none, as against a stored baseline.
     fn row(verdict: GateVerdict, sees: Option<f64>) -> GateRow {
         let mut table = Table::new(Rule::new(ALPHA, &LOOKS, 1).unwrap());
         let row = table.add(SPEC).unwrap();
-        (0..2).for_each(|_| table.push(row, pair(100.0, 100.0)));
+        if verdict != NotGated {
+            (0..2).for_each(|_| table.push(row, pair(100.0, 100.0)));
+        }
         GateRow { verdict, sees, ..table.report(row, RowName::default()) }
     }
 
@@ -225,6 +238,17 @@ mod tests {
         for (verdicts, circumstances, expected) in cases {
             assert_eq!(line(verdicts, circumstances), expected, "{verdicts:?}");
         }
+    }
+
+    #[test]
+    fn what_load_left_out_is_undecided_where_that_counts() {
+        let mut rows = rows(&[(9, Same), (1, NotGated)]);
+        rows[9].pairs = vec![pair(100.0, 100.0)];
+        let line = |circumstances| outcome(&rows, &[], circumstances).line;
+        assert_eq!(line(LENIENT), "ZOKIO-GATE: PASSED 9/10, 1 not gated, sees >= 4.2 % (exit 0)");
+        assert_eq!(line(STRICT), "ZOKIO-GATE: INCONCLUSIVE 1/10, 1 not gated, sees >= 4.2 % (exit 4)");
+        let within = |most| line(Circumstances { max_inconclusive: Some(most), ..LENIENT });
+        assert!(within(0.1).starts_with("ZOKIO-GATE: PASSED") && within(0.09).starts_with("ZOKIO-GATE: INCONCLUSIVE"));
     }
 
     #[test]
