@@ -37,6 +37,9 @@ pub mod config;
 mod driver;
 #[cfg(target_os = "linux")]
 pub mod fs;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
 #[cfg(target_os = "linux")]
 pub mod io;
 pub mod mem;

@@ -21,6 +21,8 @@ mod steal;
 pub(crate) mod worker;
 
 pub(crate) use ready::Ready;
+#[cfg(feature = "internals")]
+pub(crate) use ready::Stealers;
 pub(crate) use shared::{Shared, SlabOwner, WorkerShared};
 
 /// Why a task is woken; decides which place in the queue it gets.

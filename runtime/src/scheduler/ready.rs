@@ -56,12 +56,12 @@ impl<T> Ready<T> {
     }
 
     /// To the tail of the queue; thieves never get what is pinned.
-    pub(super) fn push(&self, entry: T, is_pinned: bool) {
+    pub(crate) fn push(&self, entry: T, is_pinned: bool) {
         self.queue.push(entry, is_pinned);
     }
 
     /// A task that an event has woken: to the warm lane, or without credit to the tail of the queue.
-    pub(super) fn push_warm(&self, entry: T, is_pinned: bool) {
+    pub(crate) fn push_warm(&self, entry: T, is_pinned: bool) {
         match self.credit.get().checked_sub(1) {
             Some(left) => {
                 self.credit.set(left);
@@ -74,7 +74,7 @@ impl<T> Ready<T> {
 
     /// The task whose turn it is.
     #[inline]
-    pub(super) fn pop(&self) -> Option<T> {
+    pub(crate) fn pop(&self) -> Option<T> {
         let turn = self.turn.get().wrapping_add(1);
         self.turn.set(turn);
         if self.has_warm.get() {
@@ -145,7 +145,7 @@ impl<T> Stealers<T> {
     }
 
     /// Takes at most `limit` tasks, cold ones first; false when there are none.
-    pub(super) fn steal_into(&self, own: &Ready<T>, limit: usize) -> bool {
+    pub(crate) fn steal_into(&self, own: &Ready<T>, limit: usize) -> bool {
         self.0.iter().any(|stealer| persist(|| stealer.steal_batch_with_limit(&own.queue.any, limit)))
     }
 }

@@ -5,7 +5,10 @@
 
 mod shard;
 mod sleep;
+#[cfg(not(feature = "internals"))]
 mod wheel;
+#[cfg(feature = "internals")]
+pub(crate) mod wheel;
 
 pub(crate) use shard::TimerShard;
 pub use sleep::{Elapsed, Sleep, sleep, sleep_until, timeout};
