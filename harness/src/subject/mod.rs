@@ -17,6 +17,7 @@ pub mod serve;
 pub mod spawn;
 pub mod threads;
 pub mod tokio;
+pub mod variant;
 pub mod zokio;
 
 use zokio_report::schema::journal::Failure;

@@ -222,7 +222,9 @@ pub fn descriptions(subjects: &[&dyn Subject]) -> Vec<SubjectDescription> {
     let describe = |subject: &&dyn Subject| {
         let mut description = subject.describe();
         if description.build.rustc.is_none() {
+            let allocator = description.build.allocator.take();
             description.build = crate::host::build::build_info();
+            description.build.allocator = allocator.or(description.build.allocator.take());
         }
         description
     };
