@@ -16,11 +16,13 @@ mod alarm;
 pub(crate) mod context;
 mod idle;
 mod ready;
+mod rendezvous;
 mod shared;
 mod steal;
 pub(crate) mod worker;
 
 pub(crate) use ready::Ready;
+pub(crate) use rendezvous::Rendezvous;
 pub(crate) use shared::{Shared, SlabOwner, WorkerShared};
 
 /// Why a task is woken; decides which place in the queue it gets.
