@@ -169,7 +169,7 @@ fn a_waker_that_panics_in_a_channel_or_a_pool_is_the_senders_panic_and_nothing_i
     let (sender, receiver) = zokio::sync::oneshot::channel();
     let mut receiver = Box::pin(receiver);
     assert!(!polled_once(&mut receiver, &waker));
-    let sent = runtime.spawn(async move { drop(sender.send(5)) });
+    let sent = runtime.spawn(async move { let _ = sender.send(5); });
     assert!(runtime.block_on(sent).expect_err("its waker panics").is_panic());
     assert_eq!(runtime.block_on(receiver).unwrap(), 5);
 
@@ -219,7 +219,7 @@ fn an_abort_ends_a_task_in_every_state_once() {
         let cancelled = |handle: JoinHandle<()>| runtime.block_on(handle).expect_err("aborted").is_cancelled();
         // Queued behind a task that holds its worker; aborted twice.
         let (release, hold) = mpsc::channel::<()>();
-        let holding = runtime.spawn_on(0, async move { drop(hold.recv()) });
+        let holding = runtime.spawn_on(0, async move { let _ = hold.recv(); });
         let (guard, ran) = (Counted::new(&live), Arc::new(AtomicBool::new(false)));
         let queued = runtime.spawn_on(0, {
             let ran = ran.clone();

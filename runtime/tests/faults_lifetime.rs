@@ -76,14 +76,17 @@ fn tasks_that_spawn_in_their_destructors_end_with_the_runtime() {
     for workers in [1, 2] {
         for _ in 0..10 {
             let (drops, runtime) = (Arc::new(AtomicUsize::new(0)), runtime(workers));
+            // With its handle, or a task that nobody can wake would end at once, on whichever thread is the last to let go.
+            let mut handles = Vec::new();
             for _ in 0..50 {
                 let spawns = Spawns(10, drops.clone());
-                drop(runtime.spawn(async move {
+                handles.push(runtime.spawn(async move {
                     let _spawns = spawns;
                     pending::<()>().await;
                 }));
             }
             drop(runtime);
+            assert!(handles.iter().all(JoinHandle::is_finished));
             assert_eq!(drops.load(Ordering::SeqCst), 50 * 11);
         }
     }
@@ -297,5 +300,5 @@ fn a_stream_outlives_its_runtime_uring() {
 
 #[test]
 fn a_stream_outlives_its_runtime_poll() {
-    stream_outlives(IoDriver::Poll);
+    stream_outlives(IoDriver::Polling);
 }
