@@ -128,16 +128,16 @@ impl Runtime {
     /// Runs `future` on this thread to its end; tasks it spawns run on the workers.
     ///
     /// # Panics
-    /// Inside a task, a blocking closure, or another `block_on` or `enter`, of this runtime or another: a thread that runs tasks must not block, and
-    /// what a thread spawns goes to one runtime.
+    /// Inside a task, or another `block_on` or `enter`, of this runtime or another: a thread that runs tasks must not block. A blocking closure may
+    /// call it.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        assert!(context::with(|current| current.is_none()), "`block_on` inside a runtime: a thread that runs tasks must not block");
+        assert!(context::may_block(), "`block_on` inside a runtime: a thread that runs tasks must not block");
         self.enter(|| park::block_on(future))
     }
 
     /// Runs `body` with this runtime as the thread's own, so that `zokio::spawn` and I/O work inside; nothing is polled.
     pub fn enter<R>(&self, body: impl FnOnce() -> R) -> R {
-        context::enter_shared(&self.shared, body)
+        context::enter_shared(&self.shared, false, body)
     }
 
     /// Spawns a task that any worker may run.

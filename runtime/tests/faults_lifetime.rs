@@ -164,7 +164,7 @@ fn two_runtimes_whose_tasks_drop_each_other_both_end() {
 }
 
 #[test]
-fn blocking_inside_tasks_and_closures_is_refused_and_both_go_on() {
+fn blocking_inside_a_runtime_is_refused_but_in_a_blocking_closure() {
     let _limit = watchdog("nested block_on");
     let (outer, inner) = (runtime(2), Arc::new(runtime(1)));
     let refused = |body: JoinHandle<()>| {
@@ -174,7 +174,12 @@ fn blocking_inside_tasks_and_closures_is_refused_and_both_go_on() {
     let other = inner.clone();
     refused(outer.spawn(async move { other.block_on(async {}) }));
     let other = inner.clone();
-    refused(outer.spawn_blocking(move || other.block_on(async {})));
+    let closure = outer.spawn_blocking(move || {
+        let sum = other.block_on(async { zokio::spawn(async { 40 }).await.unwrap() + 1 });
+        assert!(catch_unwind(AssertUnwindSafe(|| other.block_on(async { other.block_on(async {}) }))).is_err());
+        sum + other.block_on(async { 1 })
+    });
+    assert_eq!(outer.block_on(closure).unwrap(), 42);
     assert!(catch_unwind(AssertUnwindSafe(|| outer.block_on(async { outer.block_on(async {}) }))).is_err());
     assert!(catch_unwind(AssertUnwindSafe(|| outer.enter(|| inner.block_on(async {})))).is_err());
     // What is served: spawning on another runtime and waiting for it.
