@@ -9,14 +9,17 @@ use std::task::{Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-mod support;
 #[path = "support/watchdog.rs"]
 mod watchdog;
 
-use support::runtime;
 use watchdog::watchdog;
 use zokio::Builder;
 use zokio::time::sleep;
+
+/// A runtime with so many workers.
+fn runtime(workers: usize) -> zokio::Runtime {
+    Builder::new().worker_threads(workers).build().expect("a runtime")
+}
 
 /// Says to a test that it is the child of another one.
 const CHILD: &str = "ZOKIO_FAULTS_CHILD";

@@ -16,6 +16,8 @@ mod alarm;
 pub(crate) mod context;
 mod idle;
 mod ready;
+#[cfg(all(test, not(zokio_loom)))]
+mod ready_tests;
 mod rendezvous;
 mod shared;
 mod steal;

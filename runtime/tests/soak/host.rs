@@ -40,7 +40,9 @@ impl Samples {
     /// Prints the quarters; whatever grew is a fault.
     pub(crate) fn judge(&self, length: Duration, faults: &mut Vec<String>) {
         println!("{:<20} {:>12} {:>12} {:>12}", "least of a quarter", "second", "last", "slack");
-        for (value, (name, slack)) in [("memory, KiB", SLACK_KIB), ("descriptors", SLACK_COUNT), ("threads", SLACK_COUNT)].into_iter().enumerate() {
+        for (value, (name, slack)) in
+            [("memory, KiB", SLACK_KIB), ("descriptors", SLACK_COUNT), ("threads", SLACK_COUNT)].into_iter().enumerate()
+        {
             let (Some(before), Some(after)) = (self.least(length, 1, value), self.least(length, 3, value)) else {
                 faults.push(format!("{name}: no sample in a quarter"));
                 continue;

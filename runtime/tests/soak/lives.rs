@@ -15,9 +15,8 @@ use crate::parts::Counted;
 use crate::random::Random;
 
 async fn serve(stream: TcpStream) {
-    let mut buffer = Vec::new();
+    let mut buffer = vec![0; 1_024];
     loop {
-        buffer.resize(1_024, 0);
         let (read, mut data) = stream.read(buffer).await;
         match read {
             Ok(0) | Err(_) => return, // the client went, perhaps in the middle of a message
@@ -28,6 +27,7 @@ async fn serve(stream: TcpStream) {
             return;
         }
         buffer = data;
+        buffer.resize(1_024, 0);
     }
 }
 

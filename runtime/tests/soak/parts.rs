@@ -209,7 +209,8 @@ pub(crate) async fn timers(random: &mut Random) -> u64 {
     let fired = Arc::new(AtomicU64::new(0));
     let handles: Vec<JoinHandle<bool>> = (0..count)
         .map(|_| {
-            let (length, patience, fired) = (Duration::from_micros(random.below(6_000)), Duration::from_micros(random.below(9_000)), fired.clone());
+            let (length, patience, fired) =
+                (Duration::from_micros(random.below(6_000)), Duration::from_micros(random.below(9_000)), fired.clone());
             zokio::spawn(async move {
                 let began = Instant::now();
                 let slept = timeout(patience, sleep(length)).await.is_ok();
