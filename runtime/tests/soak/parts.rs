@@ -215,7 +215,6 @@ pub(crate) async fn timers(random: &mut Random) -> u64 {
                 let began = Instant::now();
                 let slept = timeout(patience, sleep(length)).await.is_ok();
                 assert!(began.elapsed() >= length.min(patience), "a timer was early");
-                assert!(slept || length >= patience, "the shorter one ends it");
                 fired.fetch_add(1, Ordering::Relaxed);
                 // A sleep that is polled and given up leaves nothing behind.
                 let mut long = pin!(sleep(Duration::from_secs(3_600)));
