@@ -115,7 +115,7 @@ fn add_thread(shared: &Arc<Shared>, mut inner: MutexGuard<'_, Inner>) {
 /// The life of a thread.
 fn run(shared: &Arc<Shared>, index: usize) {
     WORKS_FOR.set(Arc::as_ptr(shared));
-    context::enter_shared(shared, || {
+    context::enter_shared(shared, true, || {
         let pool = &shared.blocking;
         let keep_alive = Duration::from_millis(shared.config.thread_keep_alive_ms);
         let mut inner = lock_std(&pool.inner);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::sync::{Arc, Barrier, Condvar, Mutex, mpsc};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread::{self, JoinHandle as ThreadHandle};
 use std::time::{Duration, Instant};
 
@@ -14,12 +14,15 @@ use crate::metrics::{RuntimeMetrics, WorkerMetrics};
 use crate::primitives::lock_std;
 use crate::scheduler::context;
 use crate::scheduler::worker::{self, WorkerSetup};
-use crate::scheduler::{Ready, Shared};
+use crate::scheduler::{Ready, Rendezvous, Shared};
 use crate::sync::park;
 use crate::task::JoinHandle;
 use crate::task::raw::ANY_WORKER;
 
 /// A multi-threaded runtime. Dropping it shuts it down and waits for the workers.
+///
+/// Dropped inside a task, of this runtime or of another, it does not wait, as a worker that waits for workers may wait for itself: the steps below
+/// are taken all the same, by the workers alone, and end some time after the task's poll. The same holds for blocking closures.
 ///
 /// The end of a runtime, in order:
 /// 1. Nothing new is run; a task spawned from now on is cancelled before its first poll.
@@ -56,7 +59,7 @@ impl Runtime {
         let ready: Vec<_> = (0..count).map(|_| Ready::new(config.event_interval)).collect();
         let shared = Shared::new(config, ready.iter().map(Ready::stealers).collect());
         let runtime = Self { shared: shared.clone(), threads: Mutex::new(Vec::new()), alive: Arc::default() };
-        let barrier = Arc::new(Barrier::new(count));
+        let barrier = Arc::new(Rendezvous::new(count));
         let (started, outcomes) = mpsc::channel();
         let mut first_error = None;
         // One worker after the other: when the first finds that io_uring is refused, the others are told to poll as well.
@@ -112,17 +115,11 @@ impl Runtime {
         Ok(())
     }
 
-    /// Ends the workers of a runtime that did not come up whole: stands in for those missing at the shutdown's barriers.
-    fn abandon(self, barrier: &Arc<Barrier>) {
+    /// Ends the workers of a runtime that did not come up whole: those missing are not waited for at the shutdown's meetings.
+    fn abandon(self, barrier: &Rendezvous) {
         let running = self.shared.workers.iter().filter(|worker| worker.remote.get().is_some()).count();
+        barrier.excuse(self.shared.workers.len() - running);
         self.shared.close();
-        for _ in running..self.shared.workers.len() {
-            let barrier = barrier.clone();
-            thread::spawn(move || {
-                barrier.wait();
-                barrier.wait();
-            });
-        }
         if running == 0 {
             while !self.shared.cancel_outside() {}
         }
@@ -131,15 +128,16 @@ impl Runtime {
     /// Runs `future` on this thread to its end; tasks it spawns run on the workers.
     ///
     /// # Panics
-    /// Inside another runtime's `block_on` or task: a worker must not block.
+    /// Inside a task, or another `block_on` or `enter`, of this runtime or another: a thread that runs tasks must not block. A blocking closure may
+    /// call it.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        assert!(context::with(|current| current.is_none()), "`block_on` inside a runtime: a thread that runs tasks must not block");
+        assert!(context::may_block(), "`block_on` inside a runtime: a thread that runs tasks must not block");
         self.enter(|| park::block_on(future))
     }
 
     /// Runs `body` with this runtime as the thread's own, so that `zokio::spawn` and I/O work inside; nothing is polled.
     pub fn enter<R>(&self, body: impl FnOnce() -> R) -> R {
-        context::enter_shared(&self.shared, body)
+        context::enter_shared(&self.shared, false, body)
     }
 
     /// Spawns a task that any worker may run.
@@ -207,10 +205,11 @@ impl Runtime {
     }
 
     /// Shuts down, and waits at most `limit` for the workers and the blocking threads. True when they have ended; otherwise a task still
-    /// blocks its worker or a closure still runs, and the threads end by themselves when it lets go.
+    /// blocks its worker or a closure still runs, and the threads end by themselves when it lets go. Inside a task there is no waiting, whatever
+    /// the limit.
     pub fn shutdown_timeout(self, limit: Duration) -> bool {
         self.shared.close();
-        let deadline = Instant::now() + limit;
+        let deadline = Instant::now() + if is_worker() { Duration::ZERO } else { limit };
         let mut count = lock_std(&self.alive.count);
         while *count != 0 {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -230,14 +229,22 @@ impl Runtime {
 impl Drop for Runtime {
     fn drop(&mut self) {
         self.shared.close();
+        if is_worker() {
+            // The thread of this task has to meet the others before any of them ends; and two runtimes may drop each other.
+            lock_std(&self.threads).clear();
+            self.shared.blocking.wait(&self.shared, Some(Instant::now()));
+            return;
+        }
         for thread in lock_std(&self.threads).drain(..) {
-            // A runtime that is dropped by one of its own tasks cannot wait for that task's thread.
-            if thread.thread().id() != thread::current().id() {
-                let _ = thread.join();
-            }
+            let _ = thread.join();
         }
         self.shared.blocking.wait(&self.shared, None);
     }
+}
+
+/// Whether this thread is a worker, of whichever runtime: it must not wait for workers.
+fn is_worker() -> bool {
+    context::with_worker(|worker| worker.is_some())
 }
 
 impl fmt::Debug for Runtime {

@@ -213,8 +213,8 @@ fn buffers_are_aligned_distinct_and_used_again() {
     }
     let places: HashSet<usize> = out.iter().map(|buffer| buffer.stable_ptr().addr()).collect();
     drop(out);
-    let again: HashSet<usize> =
-        std::iter::from_fn(|| pool.try_acquire().map(|buffer| std::mem::ManuallyDrop::new(buffer).stable_ptr().addr())).collect();
+    let out: Vec<_> = std::iter::from_fn(|| pool.try_acquire()).collect();
+    let again: HashSet<usize> = out.iter().map(|buffer| buffer.stable_ptr().addr()).collect();
     assert_eq!(again, places);
     assert!(BufferPool::new(0, 4096).is_err() && BufferPool::new(1, 0).is_err() && BufferPool::new(usize::MAX, 4096).is_err());
 }

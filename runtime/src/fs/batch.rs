@@ -50,10 +50,9 @@ impl Wake for Countdown {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if self.less_one()
-            && let Some(waker) = lock_std(&self.waker).take()
-        {
-            waker.wake();
+        if self.less_one() {
+            let waker = lock_std(&self.waker).take(); // its lock is free when it wakes: a waker may poll at once
+            waker.into_iter().for_each(Waker::wake);
         }
     }
 }

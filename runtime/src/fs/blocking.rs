@@ -72,7 +72,8 @@ impl Pool {
         loop {
             while let Some(job) = state.jobs.pop_front() {
                 drop(state);
-                job();
+                // A job catches what it does itself; the waker of who waits for it may panic, and this thread is counted on.
+                drop(catch_unwind(AssertUnwindSafe(job)));
                 state = lock_std(&self.state);
             }
             let waited;

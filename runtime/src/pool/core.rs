@@ -266,11 +266,12 @@ impl<T> Core<T> {
         let is_closed = depot.is_closed;
         let waker = if is_closed { None } else { depot.may_make_another() };
         drop(depot);
+        // SAFETY: ours, and the node's own if the pool is closed (P4).
+        unsafe { Self::release(core, if is_closed { 2 } else { 1 }) };
+        // Last, as a waker may panic.
         if let Some(waker) = waker {
             waker.wake();
         }
-        // SAFETY: ours, and the node's own if the pool is closed (P4).
-        unsafe { Self::release(core, if is_closed { 2 } else { 1 }) };
     }
 
     /// Objects that could be taken now, as a snapshot.
@@ -341,11 +342,12 @@ impl<T> Core<T> {
             this.count_shared(&mut depot);
             drop(depot);
         }
+        // SAFETY: these references are ours.
+        unsafe { Self::release(core, released) };
+        // Last, as a waker may panic.
         if let Some(waker) = waker {
             waker.wake();
         }
-        // SAFETY: these references are ours.
-        unsafe { Self::release(core, released) };
     }
 
     /// The last handle is gone: free objects go now, the others when they come back.

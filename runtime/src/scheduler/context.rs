@@ -26,12 +26,14 @@ pub(crate) enum Current {
     Outside(OutsideContext),
 }
 
-/// A thread that is inside `block_on` or `enter`.
+/// A thread that is inside `block_on` or `enter`, or does blocking work.
 #[derive(Debug)]
 pub(crate) struct OutsideContext {
     pub(crate) shared: Arc<Shared>,
     /// The worker whose driver and timers serve this thread.
     pub(crate) home: usize,
+    /// It does blocking work, and is not inside `block_on` or `enter`.
+    may_block: bool,
 }
 
 /// A worker's own half: nobody else touches it.
@@ -59,10 +61,10 @@ pub(crate) fn enter<R>(current: &Current, body: impl FnOnce() -> R) -> R {
     CURRENT.with(|slot| slot.set(current, body))
 }
 
-/// Runs `body` on a thread that is no worker, with `shared` as its runtime.
-pub(crate) fn enter_shared<R>(shared: &Arc<Shared>, body: impl FnOnce() -> R) -> R {
+/// Runs `body` on a thread that is no worker, with `shared` as its runtime. `may_block`: inside, `block_on` may be called.
+pub(crate) fn enter_shared<R>(shared: &Arc<Shared>, may_block: bool, body: impl FnOnce() -> R) -> R {
     let home = shared.assign_home();
-    let current = Current::Outside(OutsideContext { shared: shared.clone(), home });
+    let current = Current::Outside(OutsideContext { shared: shared.clone(), home, may_block });
     let remote = shared.workers[home].remote.get().expect("a started runtime has its drivers").clone();
     driver::context::enter_remote(&remote, || enter(&current, body))
 }
@@ -76,6 +78,15 @@ pub(crate) fn with<R>(body: impl FnOnce(Option<&Current>) -> R) -> R {
         (_, Some(body)) => body(None),
         (_, None) => unreachable!("the body runs once"),
     }
+}
+
+/// Whether this thread may wait for a future: not where it runs tasks, or waits for one already.
+pub(crate) fn may_block() -> bool {
+    with(|current| match current {
+        None => true,
+        Some(Current::Outside(outside)) => outside.may_block,
+        Some(Current::Worker(_)) => false,
+    })
 }
 
 /// Runs `body` with this thread's worker, if it is one.

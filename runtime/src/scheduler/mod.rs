@@ -16,6 +16,9 @@ mod alarm;
 pub(crate) mod context;
 mod idle;
 mod ready;
+#[cfg(all(test, not(zokio_loom)))]
+mod ready_tests;
+mod rendezvous;
 mod shared;
 mod steal;
 pub(crate) mod worker;
@@ -23,6 +26,7 @@ pub(crate) mod worker;
 pub(crate) use ready::Ready;
 #[cfg(feature = "internals")]
 pub(crate) use ready::Stealers;
+pub(crate) use rendezvous::Rendezvous;
 pub(crate) use shared::{Shared, SlabOwner, WorkerShared};
 
 /// Why a task is woken; decides which place in the queue it gets.

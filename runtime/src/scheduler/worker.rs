@@ -10,13 +10,15 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::sync::{Arc, Barrier};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::WakeReason;
 use super::context::{self, Current, WorkerContext};
 use super::ready::Ready;
+use super::rendezvous::Rendezvous;
 use super::shared::{self, Shared, SlabOwner};
 use super::steal::NOTHING_WAITED;
 use crate::driver::{self, Driver, DriverConfig, DriverKind, Wait};
@@ -44,7 +46,7 @@ pub(crate) struct WorkerSetup {
     pub(crate) ready: Ready<TaskRef>,
     pub(crate) driver_config: DriverConfig,
     /// All workers meet here twice at shutdown: before tasks are cancelled, and before drivers go.
-    pub(crate) barrier: Arc<Barrier>,
+    pub(crate) barrier: Arc<Rendezvous>,
 }
 
 /// The loop of a worker, with what only the loop needs.
@@ -244,9 +246,7 @@ impl Worker<'_> {
             return false;
         }
         self.cx.reason.set(WakeReason::Event);
-        for waker in self.wakers.drain(..) {
-            waker.wake();
-        }
+        wake_each(self.wakers.drain(..));
         self.cx.reason.set(WakeReason::Message);
         true
     }
@@ -294,8 +294,9 @@ impl Worker<'_> {
     /// 2. Every task of this worker's slab is cancelled: its future is dropped here, and entries that still lie in queues are used up.
     ///    A wake that is under way on another thread is waited for.
     /// 3. All futures are dropped (barrier), so no operation can be cancelled from outside any more.
-    /// 4. The driver cancels what is in flight and reaps until nothing is; then it goes, and the slab closes.
-    fn shut_down(&mut self, barrier: &Barrier) {
+    /// 4. Timers that others than tasks wait for are woken, as nobody fires them from now on. The driver cancels what is in flight and reaps
+    ///    until nothing is; then it goes, and the slab closes.
+    fn shut_down(&mut self, barrier: &Rendezvous) {
         barrier.wait();
         loop {
             // Not while the slab is borrowed: a future's destructor may spawn.
@@ -310,6 +311,8 @@ impl Worker<'_> {
         }
         barrier.wait();
         self.drain();
+        self.cx.shared.workers[self.cx.index].timers.close(&mut self.wakers);
+        wake_each(self.wakers.drain(..));
         self.driver.borrow_mut().shut_down();
         self.wakers.clear();
     }
@@ -321,4 +324,9 @@ impl Worker<'_> {
         }
         self.shared().drain_queues();
     }
+}
+
+/// Wakes all of `wakers`; one that panics is somebody else's, and neither this worker nor the other wakers suffer from it.
+fn wake_each(mut wakers: impl Iterator<Item = Waker>) {
+    while catch_unwind(AssertUnwindSafe(|| wakers.by_ref().for_each(Waker::wake))).is_err() {}
 }

@@ -198,7 +198,8 @@ impl TaskRef {
             // SAFETY: JOIN_WAKER was set when we completed, so the slot is ours (T3).
             let waker = self.header().join_waker.with_mut(|slot| unsafe { (*slot).take() });
             if let Some(waker) = waker {
-                context::with_reason(WakeReason::Join, || waker.wake());
+                // Whoever waits may have a waker of another kind; its panic is not this thread's.
+                context::with_reason(WakeReason::Join, || swallow_panic(|| waker.wake()));
             }
             return; // dropping `self` gives the reference up
         }
@@ -271,7 +272,8 @@ fn free(header: NonNull<Header>) {
     // SAFETY: as above (T1); a stage that is consumed already drops nothing.
     unsafe { (vtable.drop_stage)(header) };
     // SAFETY: as above (T3).
-    drop(unsafe { header.as_ref() }.join_waker.with_mut(|slot| unsafe { (*slot).take() }));
+    let join_waker = unsafe { header.as_ref() }.join_waker.with_mut(|slot| unsafe { (*slot).take() });
+    swallow_panic(|| drop(join_waker));
     // SAFETY: as above; the first word becomes zero (T4).
     unsafe { header.as_ref() }.state.vacate();
     // SAFETY: the content was dropped above and nobody else has the cell (T2); it came from a `Slab<SlabOwner>` (T4).
@@ -320,7 +322,10 @@ unsafe fn replace_future<F: Future>(stage: *mut Stage<F>, output: Result<F::Outp
     let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { std::ptr::drop_in_place(stage) }));
     let stored = match dropped {
         Ok(()) => output,
-        Err(payload) => Err(JoinError::panicked(payload)),
+        Err(payload) => {
+            swallow_panic(|| drop(output));
+            Err(JoinError::panicked(payload))
+        }
     };
     // SAFETY: T1; the old content was dropped above.
     unsafe { stage.write(Stage::Finished(stored)) };
@@ -331,7 +336,7 @@ unsafe fn replace_future<F: Future>(stage: *mut Stage<F>, output: Result<F::Outp
 unsafe fn drop_stage<F: Future>(header: NonNull<Header>) {
     let stage = stage_of::<F>(header);
     // SAFETY: T1; a panicking destructor of an output that nobody wants is swallowed, as there is nobody to tell.
-    drop(catch_unwind(AssertUnwindSafe(|| unsafe { std::ptr::drop_in_place(stage) })));
+    swallow_panic(|| unsafe { std::ptr::drop_in_place(stage) });
     // SAFETY: T1; the old content was dropped above.
     unsafe { stage.write(Stage::Consumed) };
 }
@@ -345,6 +350,17 @@ unsafe fn take_output<F: Future>(header: NonNull<Header>, target: *mut ()) {
         // SAFETY: the caller says what `target` is.
         unsafe { *target.cast::<Option<Result<F::Output, JoinError>>>() = Some(output) };
     }
+}
+
+/// Runs code of a user that nobody waits for: the panic hook has told of a panic. Its payload may panic as well when it is dropped, and that one's
+/// too: as this could go on for ever, the tenth is leaked.
+fn swallow_panic(body: impl FnOnce()) {
+    let mut caught = catch_unwind(AssertUnwindSafe(body));
+    for _ in 1..10 {
+        let Err(payload) = caught else { return };
+        caught = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+    }
+    std::mem::forget(caught);
 }
 
 fn raw_waker(header: NonNull<Header>) -> RawWaker {

@@ -25,11 +25,13 @@ struct Inner {
     wheel: Wheel,
     /// The tick until which the owner sleeps; 0 while it is awake. An earlier timer from another thread must wake it.
     sleeps_until: u64,
+    /// The owner is gone: nobody fires timers any more.
+    is_closed: bool,
 }
 
 impl TimerShard {
     pub(crate) fn new() -> Self {
-        let inner = Inner { wheel: Wheel::new(), sleeps_until: 0 };
+        let inner = Inner { wheel: Wheel::new(), sleeps_until: 0, is_closed: false };
         Self { origin: Instant::now(), next: AtomicU64::new(u64::MAX), inner: Mutex::new(inner) }
     }
 
@@ -44,18 +46,23 @@ impl TimerShard {
         (now.saturating_duration_since(self.origin).as_nanos() as u64) >> TICK_BITS
     }
 
-    /// Adds a timer; the second value says that the owner sleeps past it and must be woken.
-    pub(crate) fn insert(&self, deadline: Instant, waker: Waker) -> (Key, bool) {
+    /// Adds a timer; the second value says that the owner sleeps past it and must be woken. `None` when the owner is gone.
+    pub(crate) fn insert(&self, deadline: Instant, waker: Waker) -> Option<(Key, bool)> {
         let tick = self.tick_at_or_after(deadline);
         let mut inner = lock_std(&self.inner);
+        if inner.is_closed {
+            drop(inner); // before the waker goes
+            return None;
+        }
         let key = inner.wheel.insert(tick, waker);
         self.publish(&inner.wheel);
-        (key, tick < inner.sleeps_until)
+        Some((key, tick < inner.sleeps_until))
     }
 
     /// Gives a live timer another waker; false when it has fired.
     pub(crate) fn update(&self, key: Key, waker: &Waker) -> bool {
-        lock_std(&self.inner).wheel.update(key, waker)
+        let updated = lock_std(&self.inner).wheel.update(key, waker);
+        updated.is_some() // the old waker goes outside of the lock: it may be the last of a task that has timers
     }
 
     /// Removes a timer.
@@ -95,6 +102,14 @@ impl TimerShard {
     /// The owner is awake.
     pub(crate) fn after_sleep(&self) {
         lock_std(&self.inner).sleeps_until = 0;
+    }
+
+    /// The owner ends: hands out every waker, and takes no timer from now on.
+    pub(crate) fn close(&self, wakers: &mut Vec<Waker>) {
+        let mut inner = lock_std(&self.inner);
+        inner.is_closed = true;
+        inner.wheel.clear(wakers);
+        self.publish(&inner.wheel);
     }
 
     fn publish(&self, wheel: &Wheel) {

@@ -24,8 +24,10 @@ const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
+/// A sleep that another runtime's task polls goes on when its first runtime is dropped.
+///
 /// # Panics
-/// When polled outside every runtime.
+/// When polled outside every runtime, and in a blocking closure that goes on after the workers of its runtime have ended.
 pub fn sleep(duration: Duration) -> Sleep {
     sleep_until(Instant::now() + duration.min(FOREVER))
 }
@@ -56,7 +58,8 @@ impl Sleep {
 
     fn register(&mut self, cx: &Context<'_>) {
         let (shared, worker) = context::timer_home().expect("sleeping needs a runtime: await it inside `block_on` or a task");
-        let (key, must_wake) = shared.workers[worker].timers.insert(self.deadline, cx.waker().clone());
+        let inserted = shared.workers[worker].timers.insert(self.deadline, cx.waker().clone());
+        let (key, must_wake) = inserted.expect("sleeping needs a runtime, and this one has shut down");
         if must_wake {
             shared.workers[worker].unpark();
         }

@@ -71,14 +71,21 @@ impl Wheel {
         Key { index, generation }
     }
 
-    /// Gives a live timer another waker; false when it is gone.
-    pub(crate) fn update(&mut self, key: Key, waker: &Waker) -> bool {
-        let Some(entry) = self.entries.get_mut(key.index as usize).filter(|entry| entry.generation == key.generation) else { return false };
-        match &mut entry.waker {
-            Some(known) => known.clone_from(waker),
-            None => return false,
+    /// Gives a live timer another waker; what it had comes back, if it was another, to be dropped outside of any lock. `None` when it is gone.
+    pub(crate) fn update(&mut self, key: Key, waker: &Waker) -> Option<Option<Waker>> {
+        let entry = self.entries.get_mut(key.index as usize).filter(|entry| entry.generation == key.generation)?;
+        let known = entry.waker.as_mut()?;
+        Some(if known.will_wake(waker) { None } else { Some(std::mem::replace(known, waker.clone())) })
+    }
+
+    /// Removes every timer and hands out the wakers.
+    pub(crate) fn clear(&mut self, wakers: &mut Vec<Waker>) {
+        for index in 0..self.entries.len() as u32 {
+            if self.entries[index as usize].waker.is_some() {
+                self.unlink(index);
+                wakers.extend(self.release(index));
+            }
         }
-        true
     }
 
     /// Removes a timer; its waker comes back, to be dropped outside of any lock. `None` when it is gone already.
@@ -263,7 +270,7 @@ mod tests {
         fire(&mut wheel, 5);
         let other = wheel.insert(9, fired.clone().into());
         assert!(wheel.cancel(key).is_none(), "the cell was used again, the key was not");
-        assert!(!wheel.update(key, &fired.clone().into()));
+        assert!(wheel.update(key, &fired.clone().into()).is_none());
         assert!(wheel.cancel(other).is_some());
         assert_eq!(wheel.next_tick(), None);
     }
