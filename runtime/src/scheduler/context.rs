@@ -15,9 +15,18 @@ use crate::primitives::Scoped;
 use crate::task::JoinHandle;
 use crate::task::raw::{self, ANY_WORKER, TaskRef};
 
-/// Work that waits for less than this is not worth a wake-up: waking a sleeper on another core costs 20 to 45 µs on the virtual machines
-/// measured, and a thief's cold caches cost more.
-pub(super) const WAKE_COST_NS: u64 = 30_000;
+/// Waking a sleeper on another core costs 20 to 45 µs on the virtual machines measured.
+const WAKE_COST_NS: u64 = 30_000;
+/// What a task costs more when another core runs it: its cell, its output and what it touches come from the other core's caches, and its memory goes
+/// back there.
+const MOVE_COST_NS: u64 = 100;
+
+/// Whether `waiting` tasks whose polls take so long are run sooner by two workers: each would run half, the other after a wake-up and with the
+/// cost of moving them.
+#[inline]
+pub(super) fn is_worth_moving(waiting: u64, poll_ns: u64) -> bool {
+    waiting * poll_ns.saturating_sub(MOVE_COST_NS) >= WAKE_COST_NS
+}
 
 /// The current thread.
 #[expect(clippy::large_enum_variant, reason = "lives once on a thread's stack")]
@@ -228,6 +237,11 @@ pub(crate) fn take_yielded() -> bool {
     with_worker(|worker| worker.is_some_and(|worker| worker.yielded.replace(false)))
 }
 
+/// Whether this thread is the worker whose slab `remote` belongs to.
+pub(crate) fn is_own_slab(remote: &slab::Remote<SlabOwner>) -> bool {
+    with_worker(|worker| worker.is_some_and(|worker| worker.slab.try_borrow().is_ok_and(|slab| slab.is_owner_of(remote))))
+}
+
 /// Gives a vacant cell back: without an atomic if this worker owns its slab.
 pub(crate) fn free_cell(cell: VacantCell) {
     let foreign = with_worker(|worker| match worker.map(|worker| worker.slab.try_borrow_mut()) {
@@ -315,8 +329,7 @@ impl WorkerContext {
     fn hint(&self) {
         let waiting = self.ready.stealable_len() as u64;
         let poll_ns = self.shared.workers[self.index].counters.poll_ns.get();
-        let pays = waiting * poll_ns >= WAKE_COST_NS;
-        if pays || (waiting >= 2 && !self.shared.idle.has_sentinel()) {
+        if is_worth_moving(waiting, poll_ns) || (waiting >= 2 && !self.shared.idle.has_sentinel()) {
             self.shared.wake_somebody();
         }
     }

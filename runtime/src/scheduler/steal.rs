@@ -3,7 +3,7 @@
 //! Moving a task costs the thief cold caches, and a sleeping thief a wake-up; a queue is taken from only when what waits in it costs more,
 //! or when its owner is stuck in a long poll. `README.md` beside this file has the rule and its figures.
 
-use super::context::WAKE_COST_NS;
+use super::context::is_worth_moving;
 use super::worker::{BATCH_MAX, Worker};
 
 /// In place of a number of polls: the queue was empty. Never equal to a real number, and an empty queue is not stolen from.
@@ -18,7 +18,7 @@ impl Worker<'_> {
     fn is_worth_stealing_from(&self, victim: usize, stuck: bool) -> bool {
         let peer = &self.shared().workers[victim];
         let waiting = peer.stealers.len() as u64;
-        waiting > 0 && (stuck || waiting * peer.counters.poll_ns.get() >= WAKE_COST_NS)
+        waiting > 0 && (stuck || is_worth_moving(waiting, peer.counters.poll_ns.get()))
     }
 
     /// Takes work from a peer whose queue is worth it; true when that made something ready.

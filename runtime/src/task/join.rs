@@ -62,8 +62,10 @@ fn leave_waker(task: &TaskRef, waker: &Waker) -> bool {
     if state.is_complete() {
         return true;
     }
+    // First, as a foreign waker may panic: once the slot is claimed, what lies in it is published or gone.
+    let waker = waker.clone();
     if state.claim_join_waker() {
-        task.set_join_waker(Some(waker.clone()));
+        task.set_join_waker(Some(waker));
         if state.publish_join_waker() {
             return false;
         }
@@ -81,19 +83,15 @@ impl<T> Future for JoinHandle<T> {
         if !leave_waker(task, cx.waker()) {
             return Poll::Pending;
         }
-        let output = task.take_output::<T>().expect("the output of a complete task is taken once");
-        self.task = None;
-        Poll::Ready(output)
+        let task = self.task.take().expect("looked at above");
+        Poll::Ready(task.into_output::<T>().expect("the output of a complete task is taken once"))
     }
 }
 
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
-        let Some(task) = &self.task else { return };
-        if task.header().state.leave_join() {
-            task.set_join_waker(None);
-        } else {
-            task.drop_output();
+        if let Some(task) = self.task.take() {
+            task.leave_join();
         }
     }
 }

@@ -8,7 +8,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
-use super::state::{Paused, Start, State, Woken};
+use super::state::{Left, Paused, Start, State, Woken};
 
 /// What the threads of a model share; stands for the cell.
 struct Model {
@@ -95,10 +95,15 @@ impl Model {
     }
 
     fn drop_handle(&self) {
-        if !self.state.leave_join() {
-            self.drop_output();
+        match self.state.leave_join() {
+            Left::Released { free: true } => drop(self.freed.fetch_add(1, Ordering::AcqRel)),
+            Left::Released { free: false } => {}
+            Left::Waker => self.release(),
+            Left::Output => {
+                self.drop_output();
+                self.release();
+            }
         }
-        self.release();
     }
 }
 
@@ -216,5 +221,74 @@ fn two_wakers_queue_the_task_once() {
         assert!(task.state.is_complete());
         task.drop_handle();
         assert_eq!(task.freed.load(Ordering::Acquire), 1);
+    });
+}
+
+/// Frees the cell as the thread that owns the slab does: its memory is used again at once, so loom finds whoever still touches it.
+fn free_by_owner(task: &Model, slot: &UnsafeCell<usize>) {
+    // SAFETY: the claim under test; loom panics if another thread is here.
+    task.output.with_mut(|output| unsafe { *output = None });
+    // SAFETY: as above.
+    slot.with_mut(|slot| unsafe { *slot = 0 });
+    task.freed.fetch_add(1, Ordering::Relaxed);
+}
+
+#[test]
+fn an_owner_that_joins_and_is_last_frees_without_a_read_modify_write() {
+    loom::model(|| {
+        let task = Model::new();
+        let slot = Arc::new(UnsafeCell::new(0));
+        let waits = task.state.claim_join_waker() && {
+            // SAFETY: the slot is the handle's.
+            slot.with_mut(|slot| unsafe { *slot = 1 });
+            task.state.publish_join_waker()
+        };
+        assert!(waits);
+        // Another worker has stolen the task and completes it.
+        let thief = {
+            let (task, slot) = (task.clone(), slot.clone());
+            thread::spawn(move || {
+                assert!(task.queued.swap(0, Ordering::AcqRel) == 1 && task.state.start() == Start::Poll);
+                // SAFETY: as in `Model::finish`.
+                task.output.with_mut(|output| unsafe { *output = Some(1) });
+                assert!(task.state.complete(false).expect("the handle lives").wake_join);
+                // SAFETY: the slot is the completing thread's.
+                slot.with_mut(|slot| unsafe { *slot = 0 });
+                task.release();
+            })
+        };
+        if task.state.is_complete() {
+            if task.state.is_last() {
+                free_by_owner(&task, &slot);
+            } else {
+                task.release();
+            }
+            thief.join().unwrap();
+        } else {
+            thief.join().unwrap();
+            assert!(task.state.is_last());
+            free_by_owner(&task, &slot);
+        }
+        assert_eq!(task.freed.load(Ordering::Relaxed), 1);
+    });
+}
+
+#[test]
+fn an_owner_that_completes_a_forgotten_task_frees_it_beside_the_end_of_its_handle() {
+    loom::model(|| {
+        let task = Model::new();
+        let slot = UnsafeCell::new(0);
+        let handle = {
+            let task = task.clone();
+            thread::spawn(move || task.drop_handle())
+        };
+        assert!(task.queued.swap(0, Ordering::AcqRel) == 1 && task.state.start() == Start::Poll);
+        if task.state.is_forgotten() {
+            free_by_owner(&task, &slot);
+        } else {
+            task.finish();
+        }
+        handle.join().unwrap();
+        assert_eq!(task.freed.load(Ordering::Relaxed), 1);
     });
 }

@@ -13,16 +13,20 @@
 //!  T4. A cell comes from a `Slab<SlabOwner>`, and its first word is the state: zero is vacant.
 #![expect(unsafe_code, reason = "the task cell is reached through raw pointers; invariants T1 to T4")]
 
+mod waker;
+
 use std::fmt;
 use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
-use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
+use std::task::{Context, Poll, Waker};
 
-use super::error::JoinError;
-use super::state::{Paused, Start, State, Woken};
+pub(crate) use self::waker::is_task_waker;
+use self::waker::raw_waker;
+use super::error::{JoinError, swallow_panic};
+use super::state::{Left, Paused, Start, State, Woken};
 use crate::mem::slab::{self, CELL_ALIGN, CELL_BYTES_MAX, Slab, VacantCell};
 use crate::primitives::UnsafeCell;
 use crate::scheduler::{SlabOwner, WakeReason, context};
@@ -189,6 +193,10 @@ impl TaskRef {
     /// The output is stored: completes, wakes the join handle, gives the entry's reference up.
     fn finish(self) {
         let state = &self.header().state;
+        if state.is_forgotten() && self.is_own() {
+            free(ManuallyDrop::new(self).0);
+            return;
+        }
         let completed = state.complete(false).unwrap_or_else(|| {
             // SAFETY: we own the RUNNING entry and the handle is gone for good (T1).
             unsafe { (self.header().vtable.drop_stage)(self.0) };
@@ -227,18 +235,38 @@ impl TaskRef {
         }
     }
 
-    /// Moves the output out. The caller is the join handle and saw COMPLETE.
-    pub(super) fn take_output<T>(&self) -> Option<Result<T, JoinError>> {
+    /// Moves the output out and gives the reference up. The caller is the join handle and saw COMPLETE.
+    pub(super) fn into_output<T>(self) -> Option<Result<T, JoinError>> {
         let mut slot: Option<Result<T, JoinError>> = None;
         // SAFETY: after COMPLETE the stage is the join handle's (T1), and `T` is the output type the handle was made with.
         unsafe { (self.header().vtable.take_output)(self.0, (&raw mut slot).cast()) };
+        if self.header().state.is_last() && self.is_own() {
+            // SAFETY: the stage is consumed; the slot of the join waker is empty, as a thread that completed the task has taken what was in it
+            // before it gave its reference up (T3); and nobody can reach the cell any more (T2).
+            unsafe { give_back(ManuallyDrop::new(self).0) };
+        }
         slot
     }
 
-    /// Drops the output. The caller is the join handle and saw COMPLETE.
-    pub(super) fn drop_output(&self) {
-        // SAFETY: after COMPLETE the stage is the join handle's (T1).
-        unsafe { (self.header().vtable.drop_stage)(self.0) };
+    /// The join handle goes.
+    pub(super) fn leave_join(self) {
+        match self.header().state.leave_join() {
+            Left::Released { free: is_last } => {
+                let header = ManuallyDrop::new(self).0;
+                if is_last {
+                    free(header);
+                }
+            }
+            Left::Waker => self.set_join_waker(None),
+            // SAFETY: after COMPLETE the stage is the join handle's (T1).
+            Left::Output => unsafe { (self.header().vtable.drop_stage)(self.0) },
+        }
+    }
+
+    /// Whether this thread is the worker that owns the task's slab.
+    fn is_own(&self) -> bool {
+        // SAFETY: the cell is live (T2) and came from a `Slab<SlabOwner>` (T4).
+        context::is_own_slab(unsafe { slab::remote_of::<SlabOwner>(self.0.cast()) })
     }
 
     /// Writes the handle's waker slot.
@@ -274,9 +302,16 @@ fn free(header: NonNull<Header>) {
     // SAFETY: as above (T3).
     let join_waker = unsafe { header.as_ref() }.join_waker.with_mut(|slot| unsafe { (*slot).take() });
     swallow_panic(|| drop(join_waker));
-    // SAFETY: as above; the first word becomes zero (T4).
+    // SAFETY: the content was dropped above and nobody else has the cell (T2).
+    unsafe { give_back(header) };
+}
+
+/// # Safety
+/// The content of the cell is dropped, and nobody can reach it any more.
+unsafe fn give_back(header: NonNull<Header>) {
+    // SAFETY: the caller's promise; the first word becomes zero (T4).
     unsafe { header.as_ref() }.state.vacate();
-    // SAFETY: the content was dropped above and nobody else has the cell (T2); it came from a `Slab<SlabOwner>` (T4).
+    // SAFETY: as above; it came from a `Slab<SlabOwner>` (T4).
     context::free_cell(unsafe { VacantCell::new(header.cast()) });
 }
 
@@ -318,6 +353,10 @@ unsafe fn cancel<F: Future>(header: NonNull<Header>) {
 /// # Safety
 /// The caller may touch the stage (T1).
 unsafe fn replace_future<F: Future>(stage: *mut Stage<F>, output: Result<F::Output, JoinError>) {
+    if !const { std::mem::needs_drop::<F>() } {
+        // SAFETY: T1; the old content needs no drop.
+        return unsafe { stage.write(Stage::Finished(output)) };
+    }
     // SAFETY: T1; the future is dropped in place, and the stage is overwritten even if its destructor panics.
     let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { std::ptr::drop_in_place(stage) }));
     let stored = match dropped {
@@ -344,68 +383,14 @@ unsafe fn drop_stage<F: Future>(header: NonNull<Header>) {
 /// # Safety
 /// The caller is the join handle, the task is complete, and `target` points to an `Option<Result<F::Output, JoinError>>`.
 unsafe fn take_output<F: Future>(header: NonNull<Header>, target: *mut ()) {
+    let stage = stage_of::<F>(header);
     // SAFETY: T1.
-    let stage = unsafe { std::mem::replace(&mut *stage_of::<F>(header), Stage::Consumed) };
-    if let Stage::Finished(output) = stage {
+    if let Stage::Finished(output) = unsafe { &*stage } {
+        // SAFETY: read once, as the stage is overwritten below; not the whole stage, which may be as large as the future.
+        let output = unsafe { std::ptr::read(output) };
+        // SAFETY: T1; the old content was moved out above.
+        unsafe { stage.write(Stage::Consumed) };
         // SAFETY: the caller says what `target` is.
         unsafe { *target.cast::<Option<Result<F::Output, JoinError>>>() = Some(output) };
     }
-}
-
-/// Runs code of a user that nobody waits for: the panic hook has told of a panic. Its payload may panic as well when it is dropped, and that one's
-/// too: as this could go on for ever, the tenth is leaked.
-fn swallow_panic(body: impl FnOnce()) {
-    let mut caught = catch_unwind(AssertUnwindSafe(body));
-    for _ in 1..10 {
-        let Err(payload) = caught else { return };
-        caught = catch_unwind(AssertUnwindSafe(|| drop(payload)));
-    }
-    std::mem::forget(caught);
-}
-
-fn raw_waker(header: NonNull<Header>) -> RawWaker {
-    RawWaker::new(header.as_ptr().cast_const().cast(), &WAKER_VTABLE)
-}
-
-/// Whether `waker` belongs to a task of this runtime, by address of its table.
-pub(crate) fn is_task_waker(waker: &Waker) -> bool {
-    std::ptr::eq(waker.vtable(), &WAKER_VTABLE)
-}
-
-static WAKER_VTABLE: RawWakerVTable = RawWakerVTable::new(waker_clone, waker_wake, waker_wake_by_ref, waker_drop);
-
-/// # Safety
-/// `data` came from [`raw_waker`] and a reference is held; the result borrows that reference.
-unsafe fn borrow(data: *const ()) -> ManuallyDrop<TaskRef> {
-    // SAFETY: a waker's data is never null.
-    ManuallyDrop::new(TaskRef(unsafe { NonNull::new_unchecked(data.cast_mut().cast()) }))
-}
-
-unsafe fn waker_clone(data: *const ()) -> RawWaker {
-    // SAFETY: the waker that is cloned holds a reference.
-    let task = unsafe { borrow(data) };
-    std::mem::forget(task.duplicate());
-    raw_waker(task.0)
-}
-
-unsafe fn waker_wake(data: *const ()) {
-    // SAFETY: the waker is used up: its reference is ours.
-    let task = ManuallyDrop::into_inner(unsafe { borrow(data) });
-    match task.header().state.wake_by_value() {
-        Woken::Schedule => context::schedule(task),
-        Woken::Nothing => drop(task),
-    }
-}
-
-unsafe fn waker_wake_by_ref(data: *const ()) {
-    // SAFETY: the waker holds a reference.
-    let task = unsafe { borrow(data) };
-    if task.header().state.wake_by_ref() == Woken::Schedule {
-        context::schedule(TaskRef(task.0));
-    }
-}
-
-unsafe fn waker_drop(data: *const ()) {
-    // SAFETY: the waker's reference is ours to give up.
-    drop(ManuallyDrop::into_inner(unsafe { borrow(data) }));
 }

@@ -78,6 +78,17 @@ pub(crate) struct Completed {
     pub(crate) free: bool,
 }
 
+/// What a join handle that goes has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Nothing: its reference is given up, and if it was the last one the cell must be freed.
+    Released { free: bool },
+    /// Drop the join waker it has written, then give up its reference.
+    Waker,
+    /// Drop the output, then give up its reference: the task is complete.
+    Output,
+}
+
 impl State {
     /// A new task: RUNNING in a queue, one reference for the entry and one for the join handle.
     pub(crate) fn new() -> Self {
@@ -233,19 +244,37 @@ impl State {
         }
     }
 
-    /// The handle goes: true when it must drop the join waker it may have written (the slot is its own), false when the task is complete
-    /// and the output is the handle's to drop. The handle's reference is still held.
-    pub(crate) fn leave_join(&self) -> bool {
+    /// The handle goes.
+    pub(crate) fn leave_join(&self) -> Left {
         let mut seen = self.0.load(Ordering::Acquire);
         loop {
             if seen & COMPLETE != 0 {
-                return false;
+                return Left::Output;
             }
-            match self.0.compare_exchange_weak(seen, seen & !(JOIN | JOIN_WAKER), Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return true,
+            let bare = seen & !(JOIN | JOIN_WAKER);
+            let (next, left) = if seen & JOIN_WAKER != 0 {
+                (bare, Left::Waker)
+            } else {
+                (bare - REFERENCE, Left::Released { free: bare < 2 * REFERENCE })
+            };
+            match self.0.compare_exchange_weak(seen, next, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return left,
                 Err(current) => seen = current,
             }
         }
+    }
+
+    /// Whether the caller's reference is the only one (`Acquire`: all that the other holders did is seen).
+    ///
+    /// On the thread that owns the task's slab nobody can change this any more: the walk over the slab, which alone takes references from
+    /// nothing, is that thread's own. There the cell may be freed without a read-modify-write.
+    pub(crate) fn is_last(&self) -> bool {
+        self.0.load(Ordering::Acquire) < 2 * REFERENCE
+    }
+
+    /// [`Self::is_last`] of a task whose handle is gone.
+    pub(crate) fn is_forgotten(&self) -> bool {
+        self.0.load(Ordering::Acquire) & !(RUNNING | NOTIFIED | CANCELLED) == REFERENCE
     }
 
     /// The cell is free: a walk over the slab passes it by.
