@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  coordinate ── phases ──▶ users (exchange, stream, http, sleep) ─ calls ──▶ Stack: the runtime's I/O, all that differs between two subjects
-//!       │                         (scheduling, skew, polling) ─ calls ──▶ Tasks: its spawn, join and yield
+//!       │                         (scheduling, fan_in, mutex, skew, polling) ─ calls ──▶ Tasks: its spawn, join, yield, channels, mutex
 //!       └── drive, site: listeners, users, record                   └──▶ Fleet: the runtime's threads
 //!  pacer ── what is due ──▶ turns ── when a user begins its next operation ──▶ users
 //! ```

@@ -1,4 +1,5 @@
-//! The calls of a runtime that the task bodies use: spawn, join, yield; beside [`Stack`](super::stack::Stack), which has the I/O calls.
+//! The calls of a runtime that the task bodies use: spawn, join, yield, channels, the mutex; beside [`Stack`](super::stack::Stack), which has
+//! the I/O calls.
 
 use std::ops::DerefMut;
 
