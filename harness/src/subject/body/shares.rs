@@ -10,8 +10,8 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::load::closed::Control;
 
-/// Counters of a record: who shares, their operations in the window, and those of the slowest of them. Of the group with the least share, where
-/// there are several.
+/// Counters of a record: how many share, their operations in the window, and those of the slowest of them. Of the group with the least
+/// share, where there are several.
 const SHARERS: &str = "sharers";
 const ALL: &str = "sharers_operations";
 const SLOWEST: &str = "slowest_sharer_operations";
