@@ -58,8 +58,12 @@ fn every_round_is_whole_and_the_slowest_share_is_told() {
         for (workload, sharers) in workloads() {
             for users in [1, 2] {
                 let label = format!("{name} {workload:?} {users}");
-                let record = run(&trial(name, &workload, users), &Session::detached(), &Arc::new(Ledger::default()));
-                let record = record.unwrap_or_else(|failure| panic!("{label}: {failure:?}"));
+                let once = |_| {
+                    let record = run(&trial(name, &workload, users), &Session::detached(), &Arc::new(Ledger::default()));
+                    record.unwrap_or_else(|failure| panic!("{label}: {failure:?}"))
+                };
+                // A busy host lets a short window pass without a round.
+                let record = (0..5).map(once).find(|record| record.work.ok > 0).unwrap_or_else(|| panic!("{label}: nothing was done"));
                 check_rounds(&label, &record, REPEAT.into());
                 let counter = |name: &str| record.counters.get(name).copied().unwrap_or_else(|| panic!("{label}: {:?}", record.counters));
                 assert_eq!(counter("sharers"), sharers, "{label}");
