@@ -30,7 +30,7 @@ fn trial(name: &str, workload: Workload, users: u32) -> Trial {
 }
 
 fn scheduling(mode: SchedulingMode, hand_over: Option<HandOver>) -> Workload {
-    Workload::Scheduling(SchedulingWorkload { mode, tasks: 50, repeat: 20, hand_over })
+    Workload::Scheduling(SchedulingWorkload { mode, tasks: 50, repeat: 20, hand_over, fan_in: None, hold: None })
 }
 
 fn polling(mode: PollingMode) -> Workload {

@@ -63,6 +63,23 @@ mod modelled {
     }
 }
 
+/// A function that is `const` in plain builds; loom makes its atomics at run time.
+macro_rules! const_fn {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident($($arguments:tt)*) -> $output:ty $body:block) => {
+        #[cfg(not(zokio_loom))]
+        $(#[$meta])*
+        $vis const fn $name($($arguments)*) -> $output $body
+
+        #[cfg(zokio_loom)]
+        $(#[$meta])*
+        $vis fn $name($($arguments)*) -> $output $body
+    };
+}
+pub(crate) use const_fn;
+
+/// A cell whose value is handed out by reference, so it is std's in every build; models put a cell of loom's inside.
+pub(crate) use std::cell::UnsafeCell as StdUnsafeCell;
+
 /// Locks, whatever a panicking holder left behind: every critical section of this crate leaves its data whole.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> impl std::ops::DerefMut<Target = T> + '_ {
     match mutex.lock() {

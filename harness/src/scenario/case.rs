@@ -50,7 +50,7 @@ pub(crate) fn build(scenario: &Table, point: &Point, workload: &str, at: &Span, 
     let thresholds = goals::thresholds(scenario, point, primary_metric, findings);
     let mut targets = goals::targets(scenario, point, primary_metric, &subjects, findings);
     if role == CaseRole::Measured {
-        targets.extend(targets::published(primary_metric));
+        targets.extend(targets::published(workload.name(), primary_metric));
     }
     let runtime: Map<String, Json> = scenario.get("runtime").and_then(Node::table).map(Table::to_json).unwrap_or_default();
     if let Some(node) =

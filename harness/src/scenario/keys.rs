@@ -222,6 +222,7 @@ pub(crate) const TARGETS_FILE: &[Field] = &[
 
 const TARGETS_ENTRY: &[Field] = &[
     Field::required("metric", Shape::Metric, "What was published."),
+    Field::optional("workload", Shape::OneOf(WORKLOADS), "The only workload that it speaks of; any with the metric when left out."),
     Field::required("value", Shape::MetricValue, "The figure, in the metric's unit."),
     Field::required("source", Shape::Text, "Who published it, and where."),
     Field::optional("date", Shape::Text, "When."),

@@ -14,26 +14,36 @@ use super::walk::{check_table, metric_value};
 
 const TEXT: &str = include_str!("../../../configs/targets.toml");
 
-static BUILT_IN: LazyLock<Vec<TargetSpec>> = LazyLock::new(|| match parse(Source::new("configs/targets.toml", TEXT)) {
+/// A published figure.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Published {
+    /// The only workload that it speaks of; `None`: any with its metric.
+    pub workload: Option<String>,
+    /// The figure.
+    pub target: TargetSpec,
+}
+
+static BUILT_IN: LazyLock<Vec<Published>> = LazyLock::new(|| match parse(Source::new("configs/targets.toml", TEXT)) {
     Ok(targets) => targets,
     Err(found) => panic!("the targets built in are wrong:\n{}", super::render(&found)),
 });
 
 /// The published targets built in.
-pub fn all() -> &'static [TargetSpec] {
+pub fn all() -> &'static [Published] {
     &BUILT_IN
 }
 
-/// Those of a metric.
-pub fn published(metric: &str) -> Vec<TargetSpec> {
-    all().iter().filter(|target| target.metric == metric).cloned().collect()
+/// Those of a workload and its metric.
+pub fn published(workload: &str, metric: &str) -> Vec<TargetSpec> {
+    let speaks_of_it = |known: &&Published| known.target.metric == metric && known.workload.as_deref().is_none_or(|only| only == workload);
+    all().iter().filter(speaks_of_it).map(|known| known.target.clone()).collect()
 }
 
 /// Reads a file of targets.
 ///
 /// # Errors
 /// Every mistake in it.
-pub fn parse(source: Source) -> Result<Vec<TargetSpec>, Vec<Diagnostic>> {
+pub fn parse(source: Source) -> Result<Vec<Published>, Vec<Diagnostic>> {
     let source = Arc::new(source);
     let mut findings = Findings::default();
     let file = tree::parse(&source, &mut findings);
@@ -46,7 +56,8 @@ pub fn parse(source: Source) -> Result<Vec<TargetSpec>, Vec<Diagnostic>> {
         check_figure(value, known.unit, "target", &mut findings);
         if let Ok(value) = metric_value(value, known.unit) {
             let kind = TargetKind::Published { value, source, date: text("date"), hardware: text("hardware") };
-            targets.push(TargetSpec { metric: known.id, kind, severity: None });
+            let target = TargetSpec { metric: known.id, kind, severity: None };
+            targets.push(Published { workload: text("workload"), target });
         }
     }
     if findings.is_empty() { Ok(targets) } else { Err(findings.into_sorted()) }

@@ -7,8 +7,11 @@
 //! | `yield` | a yield of a task that is ready to go on | `repeat` of them |
 //! | `ping-pong` | a value to another task and its answer back | `repeat` of them |
 //! | `chain` | a task that is spawned by the one before it | one chain of `tasks` |
+//! | `mpsc-fan-in` | a message of one of many producers, received | `repeat` of them |
+//! | `mutex-contended` | a mutex acquired, what it guards counted up, released | `repeat` of each task that shares it |
 //!
-//! Each task returns a value that follows from its number and the round; a round counts when the sum over its tasks is right.
+//! Each task returns a value that follows from its number and the round; a round counts when the sum over its tasks is right. Producers and the
+//! tasks of a mutex work on from round to round: [`Audit`] and what the mutex guards tell at the end whether all that was done arrived.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,12 +20,37 @@ use serde::{Deserialize, Serialize};
 pub struct SchedulingWorkload {
     /// What one operation is.
     pub mode: SchedulingMode,
-    /// Tasks of a round: spawned and joined, or links of a chain. 1 where the mode spawns none.
+    /// Tasks of a round: spawned and joined, or links of a chain; tasks that share a mutex. 1 where the mode has none of these.
     pub tasks: u32,
-    /// Yields or round trips of a round; 1 where the mode has none.
+    /// Yields, round trips, messages or acquires of a round; 1 where the mode has none.
     pub repeat: u32,
     /// How `ping-pong` hands a value over; `None` elsewhere.
     pub hand_over: Option<HandOver>,
+    /// The channel of `mpsc-fan-in`; `None` elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fan_in: Option<FanIn>,
+    /// What a task of `mutex-contended` does while it holds the mutex, beside counting; `None` elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
+}
+
+/// A channel of many producers and one consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FanIn {
+    /// Tasks that send.
+    pub producers: u32,
+    /// Messages that may wait to be received.
+    pub capacity: u32,
+}
+
+/// What a task does while it holds a mutex, beside counting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hold {
+    /// Lets the other tasks run: whoever comes meanwhile has to wait, as with any guard that is held across an await.
+    Yield,
+    /// Nothing: tasks meet only where they run at the same time. The task gives way after each round instead.
+    Nothing,
 }
 
 /// What one operation is.
@@ -39,6 +67,10 @@ pub enum SchedulingMode {
     PingPong,
     /// Each task spawns the next.
     Chain,
+    /// Many producers, one bounded channel, one consumer.
+    MpscFanIn,
+    /// Many tasks, one mutex.
+    MutexContended,
 }
 
 /// How two tasks hand a value over.
@@ -59,6 +91,8 @@ impl SchedulingMode {
         match self {
             Self::Yield => "yields_per_s",
             Self::PingPong => "round_trips_per_s",
+            Self::MpscFanIn => "messages_per_s",
+            Self::MutexContended => "acquires_per_s",
             Self::SpawnInside | Self::SpawnOutside | Self::Chain => "tasks_per_s",
         }
     }
@@ -72,6 +106,10 @@ impl SchedulingMode {
                 "every task is joined; results that follow from the task's number are summed and compared every round"
             }
             Self::Chain => "each link adds a value of its own number; the sum at the end is compared every round",
+            Self::MpscFanIn => "each producer's messages arrive in order, without a gap; count and sum are those that the producers sent",
+            Self::MutexContended => {
+                "the mutex guards plain counts, read before the critical section and written after it: they end as the tasks say"
+            }
         }
     }
 }
@@ -80,7 +118,7 @@ impl SchedulingWorkload {
     /// Operations of one round of one user.
     pub fn operations_per_round(&self) -> u64 {
         u64::from(match self.mode {
-            SchedulingMode::Yield | SchedulingMode::PingPong => self.repeat,
+            SchedulingMode::Yield | SchedulingMode::PingPong | SchedulingMode::MpscFanIn | SchedulingMode::MutexContended => self.repeat,
             SchedulingMode::SpawnInside | SchedulingMode::SpawnOutside | SchedulingMode::Chain => self.tasks,
         })
     }
@@ -141,9 +179,122 @@ fn mix(number: u64) -> u64 {
     word ^ (word >> 29)
 }
 
+/// Messages of one producer are told apart by so many bits; the producer's number is above them.
+const MESSAGE_BITS: u32 = 48;
+
+/// The message with this number, from 0, of this producer.
+#[inline]
+pub fn message(producer: u32, number: u64) -> u64 {
+    (u64::from(producer) << MESSAGE_BITS) | (number % (1 << MESSAGE_BITS))
+}
+
+/// What a producer has sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Messages.
+    pub count: u64,
+    /// Their sum, wrapping.
+    pub sum: u64,
+}
+
+impl Sent {
+    /// One more.
+    #[inline]
+    pub fn add(&mut self, message: u64) {
+        self.count += 1;
+        self.sum = self.sum.wrapping_add(message);
+    }
+}
+
+/// What a consumer has received: by producer, and in all.
+#[derive(Clone, Debug)]
+pub struct Audit {
+    /// The number of the next message of each producer.
+    next: Vec<u64>,
+    all: Sent,
+    /// Messages that were not the next one of any producer.
+    misplaced: u64,
+}
+
+impl Audit {
+    /// Nothing yet, of so many producers.
+    pub fn new(producers: u32) -> Self {
+        Self { next: vec![0; producers as usize], all: Sent::default(), misplaced: 0 }
+    }
+
+    /// Takes a message; whether it is the next one of its producer.
+    #[inline]
+    pub fn take(&mut self, message: u64) -> bool {
+        self.all.add(message);
+        let number = message % (1 << MESSAGE_BITS);
+        if let Some(next) = self.next.get_mut((message >> MESSAGE_BITS) as usize) {
+            // What comes out of order stays missing at its place, and each one after it tells.
+            if number == *next {
+                *next += 1;
+                return true;
+            }
+        }
+        self.misplaced += 1;
+        false
+    }
+
+    /// Messages of each producer so far, in order and without a gap.
+    pub fn of_each(&self) -> &[u64] {
+        &self.next
+    }
+
+    /// Why this is not what the producers have sent; `None`: it is.
+    pub fn difference(&self, sent: &[Sent]) -> Option<String> {
+        let all = sent.iter().fold(Sent::default(), |all, one| Sent { count: all.count + one.count, sum: all.sum.wrapping_add(one.sum) });
+        let in_order = sent.iter().map(|one| one.count).eq(self.next.iter().copied());
+        (all != self.all || self.misplaced > 0 || !in_order).then(|| {
+            let (sent, received, misplaced) = (all.count, self.all.count, self.misplaced);
+            let sums = if all.sum == self.all.sum { "equal" } else { "different" };
+            format!("{sent} messages were sent and {received} received, {misplaced} of them out of order; their sums are {sums}")
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Two producers, three messages each, in turn.
+    fn messages() -> Vec<u64> {
+        (0..3).flat_map(|number| [message(0, number), message(1, number)]).collect()
+    }
+
+    fn audit(messages: &[u64]) -> (bool, Option<String>) {
+        let mut sent = [Sent::default(); 2];
+        (0..2).for_each(|producer| (0..3).for_each(|number| sent[producer].add(message(producer as u32, number))));
+        let mut audit = Audit::new(2);
+        let misplaced = messages.iter().filter(|message| !audit.take(**message)).count();
+        (misplaced == 0, audit.difference(&sent))
+    }
+
+    #[test]
+    fn an_audit_sees_what_is_lost_invented_or_out_of_order() {
+        assert_eq!(audit(&messages()), (true, None));
+        let change = |change: fn(&mut Vec<u64>)| {
+            let mut messages = messages();
+            change(&mut messages);
+            audit(&messages)
+        };
+        let lost = change(|messages| {
+            messages.remove(2);
+        });
+        assert!(!lost.0 && lost.1.is_some(), "{lost:?}");
+        let lost_last = change(|messages| messages.truncate(5));
+        assert!(lost_last.0 && lost_last.1.is_some(), "only the end tells: {lost_last:?}");
+        let twice = change(|messages| messages.insert(2, messages[1]));
+        assert!(!twice.0 && twice.1.is_some(), "{twice:?}");
+        let invented = change(|messages| messages.push(message(0, 3)));
+        assert!(invented.0 && invented.1.is_some(), "only the end tells: {invented:?}");
+        let nobodys = change(|messages| messages.push(message(2, 0)));
+        assert!(!nobodys.0 && nobodys.1.is_some(), "{nobodys:?}");
+        let overtaken = change(|messages| messages.swap(0, 2));
+        assert!(!overtaken.0 && overtaken.1.is_some(), "{overtaken:?}");
+    }
 
     #[test]
     fn the_expected_sum_is_the_sum_of_the_values() {

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | rates | successes (or their bytes) / elapsed of the measured window | median over trials |
 //! | `success_rate`, `error_rate` | share of the attempts that ended | over all attempts: no trial's error is outvoted |
+//! | `slowest_share` | operations of the slowest of those that share a channel or a mutex / the mean of all | median |
 //! | CPU, system calls | the window's total / its successes (calls the kernel counted: those of a part of the warm-up) | median |
 //! | quantiles | the trial's own distribution, as far as its samples support it | median over trials; where some trial lacks the samples, the merged distribution's, without an interval |
 //! | `achieved_rate_per_s`, `sent_ratio` | open loop: successes per second; operations begun of those due | median; over all of them |
@@ -24,6 +25,8 @@ use crate::units;
 const SYSCALLS_MEASURED: &str = "syscalls_measured";
 /// Counters of the system calls and of the operations of a part of the warm-up, as the kernel counted them: they stand before the subject's own.
 const SAMPLED: [&str; 2] = ["syscalls_sampled", "operations_sampled"];
+/// Counters of those who share a channel or a mutex: how many, their operations in the window, those of the slowest.
+const SHARED: [&str; 3] = ["sharers", "sharers_operations", "slowest_sharer_operations"];
 /// Distributions that become metrics, `<id>_ns_p50` and so on; others are kept as histograms alone.
 const TIMED: [&str; 8] = [
     "service_time",
@@ -47,6 +50,7 @@ pub fn time_id(primary_metric: &str) -> &str {
 pub(super) fn all(row: &Row<'_>) -> Vec<Metric> {
     let mut metrics = rates(row);
     metrics.extend(schedule(row));
+    metrics.extend(shares(row));
     metrics.extend(costs(row));
     metrics.extend(super::stress::metrics(row));
     metrics.extend(TIMED.iter().flat_map(|id| times(row, id)));
@@ -101,6 +105,19 @@ fn schedule(row: &Row<'_>) -> Vec<Metric> {
     let (sent, intended) =
         (|trial: &Recorded<'_>| count(trial, |open| open.sent), |trial: &Recorded<'_>| count(trial, |open| open.intended));
     vec![summarized("achieved_rate_per_s", "1/s", Better::Higher, achieved), pooled(row, "sent_ratio", Better::Higher, sent, intended)]
+}
+
+/// What the rows of tasks that share something have beside others.
+fn shares(row: &Row<'_>) -> Option<Metric> {
+    let trials = per_trial(row, |trial| slowest_share(&trial));
+    trials.iter().any(Option::is_some).then(|| summarized("slowest_share", "1", Better::Higher, trials))
+}
+
+/// Operations of the slowest of those who share a channel or a mutex, as a share of the mean of all; a slowest one above the mean is none.
+pub(super) fn slowest_share(trial: &Recorded<'_>) -> Option<f64> {
+    let [sharers, all, slowest] = SHARED.map(|id| trial.record.counters.get(id).copied());
+    let (all, slowest) = (all.filter(|all| *all > 0)?, slowest?.checked_mul(sharers?)?);
+    (slowest <= all).then(|| slowest as f64 / all as f64)
 }
 
 /// A share of all attempts of the row.

@@ -8,8 +8,11 @@
 //! | [`oneshot`] | one value from one task to another | the receiver; the sender for [`closed`](oneshot::Sender::closed) |
 //! | [`mpsc`] | values from many senders to one receiver | the receiver; senders of a full channel, first come first served |
 //! | [`Semaphore`] | a number of permits | first come first served, nobody overtakes |
+//! | [`Mutex`] | a value for one task at a time | first come first served, nobody overtakes |
 
+mod give_way;
 pub mod mpsc;
+mod mutex;
 pub mod oneshot;
 pub(crate) mod park;
 mod semaphore;
@@ -18,4 +21,5 @@ pub(crate) mod waiters;
 #[cfg(all(test, zokio_loom))]
 mod models;
 
+pub use mutex::{Mutex, MutexGuard, OwnedMutexGuard, TryLockError};
 pub use semaphore::{AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit, TryAcquireError};

@@ -4,6 +4,7 @@
 //! for each waiter, no pointer into a future. Who leaves early is marked and passed by later.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::Waker;
 
 /// A line of waiters, each with a `P` of its own.
@@ -33,7 +34,7 @@ pub(crate) struct Waiter<P> {
 const LEFT_MAX: usize = 32;
 
 impl<P> Waiters<P> {
-    pub(crate) fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { line: VecDeque::new(), next_ticket: 0, live: 0 }
     }
 
@@ -139,9 +140,22 @@ impl WakeList {
         }
     }
 
-    /// Wakes in the order of the line.
+    /// Wakes in the order of the line, also those behind a waker that panics; the first panic goes on afterwards.
     pub(crate) fn wake(self) {
-        self.first.into_iter().chain(self.rest).for_each(Waker::wake);
+        let Some(first) = self.first else { return };
+        if self.rest.is_empty() {
+            return first.wake();
+        }
+        let mut panicked = None;
+        for waker in std::iter::once(first).chain(self.rest) {
+            // Nothing of ours is broken by a panic in between: each waker is used up by its call.
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+                panicked.get_or_insert(payload);
+            }
+        }
+        if let Some(payload) = panicked {
+            resume_unwind(payload);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  coordinate ── phases ──▶ users (exchange, stream, http, sleep) ─ calls ──▶ Stack: the runtime's I/O, all that differs between two subjects
-//!       │                         (scheduling, skew, polling) ─ calls ──▶ Tasks: its spawn, join and yield
+//!       │                         (scheduling, fan_in, mutex, skew, polling) ─ calls ──▶ Tasks: its spawn, join, yield, channels, mutex
 //!       └── drive, site: listeners, users, record                   └──▶ Fleet: the runtime's threads
 //!  pacer ── what is due ──▶ turns ── when a user begins its next operation ──▶ users
 //! ```
@@ -13,12 +13,14 @@ pub mod coordinate;
 pub mod drive;
 pub mod endpoint;
 pub mod exchange;
+pub mod fan_in;
 #[cfg(target_os = "linux")]
 pub mod file;
 pub mod http;
 #[cfg(target_os = "linux")]
 pub mod io;
 pub mod latency;
+pub mod mutex;
 mod option;
 pub mod outside;
 pub mod pacer;
@@ -28,6 +30,7 @@ pub mod pipe;
 pub mod polling;
 pub mod rounds;
 pub mod scheduling;
+pub mod shares;
 pub mod site;
 pub mod skew;
 pub mod sleep;

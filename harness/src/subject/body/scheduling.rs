@@ -1,4 +1,4 @@
-//! The users of `scheduling`: tasks that spawn and join, yield or start a chain, in rounds of fixed size.
+//! The users of `scheduling`: tasks that spawn and join, yield, start a chain, or meet others, in rounds of fixed size.
 //!
 //! A round is written down when its witness holds, with the operations the scenario gives it; a round whose sum or count is wrong is an
 //! error of class `mismatch` and adds nothing to the rate.
@@ -16,7 +16,7 @@ use super::cell::HandOverCell;
 use super::rounds::Rounds;
 use super::stack::Stack;
 use super::tasks::{Outside, Tasks, unbound};
-use super::{outside, pacer, ping_pong, users};
+use super::{fan_in, mutex, outside, pacer, ping_pong, users};
 use crate::measure::recorder::{ErrorClass, Recorder};
 use crate::measure::tally::Ledger;
 use crate::subject::protocol::Trial;
@@ -59,6 +59,8 @@ pub fn run<T: Stack, F: Outside<T>>(
             })
         }),
         SchedulingMode::PingPong => ping_pong::run::<T, F>(fleet, control, trial, workload, session),
+        SchedulingMode::MpscFanIn => fan_in::run::<T, F>(fleet, control, trial, workload, session),
+        SchedulingMode::MutexContended => mutex::run::<T, F>(fleet, control, trial, workload, session),
         SchedulingMode::Chain => users::run(fleet, control, trial, session, |number| unbound::<T>(chainer::<T>(shared(), number, tasks))),
     }
 }

@@ -1,6 +1,25 @@
-//! The calls of a runtime that the task bodies use: spawn, join, yield; beside [`Stack`](super::stack::Stack), which has the I/O calls.
+//! The calls of a runtime that the task bodies use: spawn, join, yield, channels, the mutex; beside [`Stack`](super::stack::Stack), which has
+//! the I/O calls.
+
+use std::ops::DerefMut;
 
 use super::stack::Fleet;
+
+/// What a mutex guards: plain counts, so that a mutex that let two tasks in would lose some.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Guarded {
+    /// Of all tasks.
+    pub count: u64,
+    /// Of each.
+    pub of_task: Vec<u64>,
+}
+
+impl Guarded {
+    /// Zeros, for so many tasks.
+    pub fn new(tasks: u32) -> Self {
+        Self { count: 0, of_task: vec![0; tasks as usize] }
+    }
+}
 
 /// Tasks of one runtime, from inside it.
 pub trait Tasks: Send + Sync + 'static {
@@ -15,8 +34,8 @@ pub trait Tasks: Send + Sync + 'static {
     /// Lets the other ready tasks run; the cheapest way the runtime has.
     fn yield_now() -> impl Future<Output = ()> + Send;
 
-    /// The sending end of a channel.
-    type Sender: Send + Sync + 'static;
+    /// The sending end of a channel; it ends with its last clone.
+    type Sender: Clone + Send + Sync + 'static;
     /// Its receiving end.
     type Receiver: Send + 'static;
     /// The sending end of a oneshot.
@@ -24,23 +43,37 @@ pub trait Tasks: Send + Sync + 'static {
     /// Its receiving end.
     type OneReceiver: Send + 'static;
 
-    /// A channel of one slot.
-    fn channel() -> (Self::Sender, Self::Receiver);
+    /// The runtime's mutex.
+    type Mutex: Send + Sync + 'static;
+    /// The right of who holds it.
+    type Held<'a>: DerefMut<Target = Guarded> + Send;
 
-    /// Sends when there is room; a receiver that is gone loses the value, and shows it by the missing answer.
-    fn send(sender: &Self::Sender, value: u64) -> impl Future<Output = ()> + Send;
+    /// A channel for so many values that wait.
+    fn channel(capacity: usize) -> (Self::Sender, Self::Receiver);
 
-    /// The next value; `None` when the sender is gone.
+    /// Sends when there is room; false: the receiver is closed or gone, and the value not sent.
+    fn send(sender: &Self::Sender, value: u64) -> impl Future<Output = bool> + Send;
+
+    /// The next value; `None` when all senders are gone, or the channel was closed and all that was sent before is received.
     fn receive(receiver: &mut Self::Receiver) -> impl Future<Output = Option<u64>> + Send;
+
+    /// Refuses new values; those that were sent are still received.
+    fn close_channel(receiver: &mut Self::Receiver);
 
     /// A channel for one value.
     fn oneshot() -> (Self::OneSender, Self::OneReceiver);
 
-    /// Sends the one value; as with [`send`](Self::send), a loss shows by itself.
+    /// Sends the one value; a receiver that is gone loses it, and shows it by the missing answer.
     fn send_one(sender: Self::OneSender, value: u64);
 
     /// The one value; `None` when the sender is gone.
     fn receive_one(receiver: Self::OneReceiver) -> impl Future<Output = Option<u64>> + Send;
+
+    /// A mutex around this.
+    fn mutex(guarded: Guarded) -> Self::Mutex;
+
+    /// Waits until nobody else holds it.
+    fn lock(mutex: &Self::Mutex) -> impl Future<Output = Self::Held<'_>> + Send;
 }
 
 /// Which of so many tasks.

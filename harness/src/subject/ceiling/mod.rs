@@ -22,6 +22,8 @@
 //! | `yield` | `in-turn` | type-erased tasks polled in turn, without a queue |
 //! | `ping-pong`: `channel`, `cell` | `two-slots` | two tasks on one thread, a slot each way, a queue of who is ready |
 //! | `ping-pong`: `oneshot` | `local-executor` | as `spawn-inside`; one cell for both oneshots of a pair |
+//! | `mpsc-fan-in` | `round-robin` | producers and consumer on one thread: each producer fills its place of a ring in turn, nobody waits |
+//! | `mutex-contended` | `cas-in-turn` | tasks on one thread take turns: the mutex is a compare-and-swap and a store, free whenever one comes |
 //! | `stealing`: `queue`, `skew` | `one-cas`, `static-split` | one compare-and-swap an item; each thread has its share from the start |
 //! | `polling` | `bare-loop` | the same futures, polled by a thread |
 //! | `latency`, woken from outside | `futex` | a thread that sleeps, and one that wakes it |
@@ -53,6 +55,7 @@ pub mod http_pairs;
 mod io;
 mod io_ring;
 pub mod lanes;
+mod meeting;
 mod ping_pong;
 pub mod poll;
 pub mod ring;

@@ -12,6 +12,7 @@ use zokio_report::schema::journal::Failure;
 use zokio_report::schema::record::TrialRecord;
 
 use super::executor::{Executor, run_in_turn};
+use super::meeting;
 use super::ping_pong::{pairs, two_slots};
 use crate::measure::recorder::{self, Recorder};
 use crate::measure::tally::Ledger;
@@ -24,6 +25,9 @@ use crate::subject::threads;
 use crate::workload::polling::PollingWorkload;
 use crate::workload::scheduling::{ExpectedSum, HandOver, SchedulingMode, SchedulingWorkload, task_value};
 
+/// The rounds of a thread's users, of so many operations each.
+type Loop = fn(&Arc<Ledger>, Range<u32>, u32);
+
 /// Runs a trial of `scheduling`.
 ///
 /// # Errors
@@ -35,23 +39,20 @@ pub(super) fn run_scheduling(
     workload: &SchedulingWorkload,
 ) -> Result<TrialRecord, Failure> {
     let (tasks, repeat) = (workload.tasks, workload.repeat);
-    let variant = match workload.mode {
-        SchedulingMode::SpawnInside | SchedulingMode::Chain => "local-executor",
-        SchedulingMode::Yield => "in-turn",
-        SchedulingMode::PingPong if workload.hand_over == Some(HandOver::Oneshot) => "local-executor",
-        SchedulingMode::PingPong => "two-slots",
+    let (variant, body, operations): (&str, Loop, u32) = match workload.mode {
+        SchedulingMode::SpawnInside => ("local-executor", spawn, tasks),
+        SchedulingMode::Chain => ("local-executor", chain, tasks),
+        SchedulingMode::Yield => ("in-turn", yields, repeat),
+        SchedulingMode::PingPong if workload.hand_over == Some(HandOver::Oneshot) => ("local-executor", pairs, repeat),
+        SchedulingMode::PingPong => ("two-slots", two_slots, repeat),
+        SchedulingMode::MpscFanIn => return meeting::fan_in(trial, session, control, workload),
+        SchedulingMode::MutexContended => return meeting::mutex(trial, session, control, workload),
         SchedulingMode::SpawnOutside => {
             return Err(drive::unsupported("the ceiling has one kind of thread: nothing is outside it; leave it out of `subjects`"));
         }
     };
     threads::run(trial, session, control, "ceiling", threads::report(variant, trial), |users| {
-        on_thread(control, users.clone(), || match workload.mode {
-            SchedulingMode::Chain => chain(control, users.clone(), tasks),
-            SchedulingMode::Yield => yields(control, users.clone(), repeat),
-            SchedulingMode::PingPong if workload.hand_over == Some(HandOver::Oneshot) => pairs(control, users.clone(), repeat),
-            SchedulingMode::PingPong => two_slots(control, users.clone(), repeat),
-            SchedulingMode::SpawnInside | SchedulingMode::SpawnOutside => spawn(control, users.clone(), tasks),
-        });
+        on_thread(control, users.clone(), || body(control, users.clone(), operations));
         Ok(())
     })
 }
@@ -80,7 +81,7 @@ pub(super) fn run_polling(
 }
 
 /// What every thread does around its work; one without users is no worker, and does not show in the record.
-fn on_thread(control: &Arc<Ledger>, users: Range<u32>, work: impl FnOnce()) {
+pub(super) fn on_thread(control: &Arc<Ledger>, users: Range<u32>, work: impl FnOnce()) {
     if users.is_empty() {
         return;
     }

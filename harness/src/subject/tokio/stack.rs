@@ -1,4 +1,4 @@
-//! The calls of tokio: I/O, tasks and channels.
+//! The calls of tokio: I/O, tasks, channels and the mutex.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, MutexGuard, mpsc, oneshot};
 
 use crate::subject::body::endpoint;
 use crate::subject::body::stack::{Lent, Stack};
-use crate::subject::body::tasks::Tasks;
+use crate::subject::body::tasks::{Guarded, Tasks};
 
 /// Tokio's own sockets, timer and spawn.
 #[derive(Clone, Copy, Debug)]
@@ -93,16 +93,23 @@ impl Tasks for TokioStack {
     type OneSender = oneshot::Sender<u64>;
     type OneReceiver = oneshot::Receiver<u64>;
 
-    fn channel() -> (Self::Sender, Self::Receiver) {
-        mpsc::channel(1)
+    type Mutex = Mutex<Guarded>;
+    type Held<'a> = MutexGuard<'a, Guarded>;
+
+    fn channel(capacity: usize) -> (Self::Sender, Self::Receiver) {
+        mpsc::channel(capacity)
     }
 
-    async fn send(sender: &Self::Sender, value: u64) {
-        let _ = sender.send(value).await;
+    async fn send(sender: &Self::Sender, value: u64) -> bool {
+        sender.send(value).await.is_ok()
     }
 
     fn receive(receiver: &mut Self::Receiver) -> impl Future<Output = Option<u64>> + Send {
         receiver.recv()
+    }
+
+    fn close_channel(receiver: &mut Self::Receiver) {
+        receiver.close();
     }
 
     fn oneshot() -> (Self::OneSender, Self::OneReceiver) {
@@ -115,6 +122,14 @@ impl Tasks for TokioStack {
 
     async fn receive_one(receiver: Self::OneReceiver) -> Option<u64> {
         receiver.await.ok()
+    }
+
+    fn mutex(guarded: Guarded) -> Self::Mutex {
+        Mutex::new(guarded)
+    }
+
+    fn lock(mutex: &Self::Mutex) -> impl Future<Output = Self::Held<'_>> + Send {
+        mutex.lock()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The calls of zokio: I/O, tasks and channels.
+//! The calls of zokio: I/O, tasks, channels and the mutex.
 
 use std::io;
 use std::mem;
@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use zokio::buf::IoBuf as _;
 use zokio::net::{TcpListener, TcpSocket, TcpStream};
-use zokio::sync::{mpsc, oneshot};
+use zokio::sync::{Mutex, MutexGuard, mpsc, oneshot};
 
 use crate::measure::recorder::ErrorClass;
 use crate::subject::body::endpoint;
 use crate::subject::body::site::{Broken, Buffers};
 use crate::subject::body::stack::{Lent, Stack};
-use crate::subject::body::tasks::Tasks;
+use crate::subject::body::tasks::{Guarded, Tasks};
 
 /// zokio's own sockets, timer and spawn.
 #[derive(Clone, Copy, Debug)]
@@ -98,16 +98,23 @@ impl Tasks for ZokioStack {
     type OneSender = oneshot::Sender<u64>;
     type OneReceiver = oneshot::Receiver<u64>;
 
-    fn channel() -> (Self::Sender, Self::Receiver) {
-        mpsc::channel(1)
+    type Mutex = Mutex<Guarded>;
+    type Held<'a> = MutexGuard<'a, Guarded>;
+
+    fn channel(capacity: usize) -> (Self::Sender, Self::Receiver) {
+        mpsc::channel(capacity)
     }
 
-    async fn send(sender: &Self::Sender, value: u64) {
-        let _ = sender.send(value).await;
+    async fn send(sender: &Self::Sender, value: u64) -> bool {
+        sender.send(value).await.is_ok()
     }
 
     fn receive(receiver: &mut Self::Receiver) -> impl Future<Output = Option<u64>> + Send {
         receiver.recv()
+    }
+
+    fn close_channel(receiver: &mut Self::Receiver) {
+        receiver.close();
     }
 
     fn oneshot() -> (Self::OneSender, Self::OneReceiver) {
@@ -120,6 +127,14 @@ impl Tasks for ZokioStack {
 
     async fn receive_one(receiver: Self::OneReceiver) -> Option<u64> {
         receiver.await.ok()
+    }
+
+    fn mutex(guarded: Guarded) -> Self::Mutex {
+        Mutex::new(guarded)
+    }
+
+    fn lock(mutex: &Self::Mutex) -> impl Future<Output = Self::Held<'_>> + Send {
+        mutex.lock()
     }
 }
 

@@ -8,6 +8,7 @@
 //! | [`kernel`]: the record against the orchestrator and the kernel | `wall-clock` `kernel-counters` `workers-observed` `placement` |
 //! | [`load`]: whether the load was what it claims | `littles-law` `generator` `coordinated-omission` `steady` |
 //! | [`open`]: the same of open loops | `generator` `coordinated-omission` |
+//! | [`shares`]: whether everybody got a share | `fairness` |
 //! | [`host`]: whether the host was fit to measure on | `noise` `throttle` `debug-build` `core-state` |
 //!
 //! A guard that applies gives a check, a passed one too; one whose evidence is missing is `skipped` and says what is missing.
@@ -23,6 +24,7 @@ mod load;
 mod open;
 #[cfg(test)]
 mod open_tests;
+mod shares;
 #[cfg(test)]
 mod tests;
 
@@ -36,7 +38,7 @@ use crate::schema::validity::{Check, CheckState, Validity, ValidityState};
 type Guard = fn(&Row<'_>) -> Option<Finding>;
 
 /// Every guard of a row, in the order of the result.
-const GUARDS: [(&str, Guard); 22] = [
+const GUARDS: [(&str, Guard); 23] = [
     ("finite", claims::finite),
     ("timer-floor", claims::timer_floor),
     ("physical-bound", bounds::physical_bound),
@@ -52,6 +54,7 @@ const GUARDS: [(&str, Guard); 22] = [
     ("generator", load::generator),
     ("coordinated-omission", load::coordinated_omission),
     ("workers-observed", kernel::workers_observed),
+    ("fairness", shares::fairness),
     ("steady", load::steady),
     ("noise", host::noise),
     ("throttle", host::throttle),

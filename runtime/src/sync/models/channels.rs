@@ -1,14 +1,13 @@
-//! loom models of the channels and of the semaphore: every interleaving of two sides.
+//! The channels and the semaphore.
 
-use std::future::Future;
-use std::pin::pin;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::Poll;
 
+use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
-use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
-use super::{Semaphore, mpsc, oneshot};
+use super::{block_on, poll_once};
+use crate::sync::{Semaphore, mpsc, oneshot};
 
 /// Counts its drops.
 struct Dropped(Arc<AtomicUsize>);
@@ -16,41 +15,6 @@ struct Dropped(Arc<AtomicUsize>);
 impl Drop for Dropped {
     fn drop(&mut self) {
         self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-fn poll_once<F: Future>(future: F) -> Poll<F::Output> {
-    pin!(future).as_mut().poll(&mut Context::from_waker(Waker::noop()))
-}
-
-/// Rung by a waker; the model finds a thread that waits for ever.
-struct Bell {
-    rung: Mutex<bool>,
-    changed: Condvar,
-}
-
-impl Wake for Bell {
-    fn wake(self: std::sync::Arc<Self>) {
-        *self.rung.lock().unwrap() = true;
-        self.changed.notify_one();
-    }
-}
-
-fn block_on<F: Future>(future: F) -> F::Output {
-    let bell = std::sync::Arc::new(Bell { rung: Mutex::new(false), changed: Condvar::new() });
-    let waker = Waker::from(bell.clone());
-    let mut future = pin!(future);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return output;
-        }
-        let mut rung = bell.rung.lock().unwrap();
-        while !*rung {
-            rung = bell.changed.wait(rung).unwrap();
-        }
-        *rung = false;
-        drop(rung);
-        thread::yield_now(); // a future that rings its own bell lets the other thread go on
     }
 }
 

@@ -1,0 +1,119 @@
+//! The mutex.
+//!
+//! The value of each lock is a cell of loom's, which finds two holders at once, and a holder that has not seen what the last one did.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use loom::cell::Cell;
+use loom::sync::Arc;
+use loom::thread;
+
+use super::{block_on, poll_once};
+use crate::sync::Mutex;
+
+/// A model of three threads or more: all schedules with at most so many preemptions, as all of them take hours.
+fn bounded(preemptions: usize) -> loom::model::Builder {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(preemptions);
+    model
+}
+
+async fn add_one(mutex: &Mutex<Cell<u32>>) {
+    let guard = mutex.lock().await;
+    guard.set(guard.get() + 1);
+}
+
+fn value(mutex: &Mutex<Cell<u32>>) -> u32 {
+    mutex.try_lock().expect("nobody holds it, nobody is left in line").get()
+}
+
+#[test]
+fn mutex_one_holder_at_a_time_sees_what_the_last_one_did() {
+    loom::model(|| {
+        let mutex = Arc::new(Mutex::new(Cell::new(0)));
+        let other = {
+            let mutex = mutex.clone();
+            thread::spawn(move || {
+                block_on(add_one(&mutex));
+                block_on(add_one(&mutex));
+            })
+        };
+        block_on(add_one(&mutex));
+        other.join().unwrap();
+        assert_eq!(value(&mutex), 3);
+    });
+}
+
+#[test]
+fn mutex_three_threads_are_all_served() {
+    bounded(3).check(|| {
+        let mutex = Arc::new(Mutex::new(Cell::new(0)));
+        let threads: Vec<_> = (0..2)
+            .map(|_| {
+                let mutex = mutex.clone();
+                thread::spawn(move || block_on(add_one(&mutex)))
+            })
+            .collect();
+        block_on(add_one(&mutex));
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert_eq!(value(&mutex), 3);
+    });
+}
+
+#[test]
+fn mutex_a_waiter_that_leaves_passes_the_lock_on() {
+    bounded(3).check(|| {
+        let mutex = Arc::new(Mutex::new(Cell::new(0)));
+        let held = mutex.try_lock().unwrap();
+        let leaving = {
+            let mutex = mutex.clone();
+            thread::spawn(move || drop(poll_once(mutex.lock())))
+        };
+        let waiting = {
+            let mutex = mutex.clone();
+            thread::spawn(move || block_on(add_one(&mutex)))
+        };
+        held.set(1);
+        drop(held);
+        leaving.join().unwrap();
+        waiting.join().unwrap();
+        assert_eq!(value(&mutex), 2);
+    });
+}
+
+#[test]
+fn mutex_try_lock_beside_a_release_is_one_holder_or_none() {
+    loom::model(|| {
+        let mutex = Arc::new(Mutex::new(Cell::new(0)));
+        let trying = {
+            let mutex = mutex.clone();
+            thread::spawn(move || mutex.try_lock().map_or(0, |guard| guard.replace(guard.get() + 1) + 1))
+        };
+        block_on(add_one(&mutex));
+        let tried = trying.join().unwrap();
+        assert_eq!(value(&mutex), 1 + tried.min(1));
+    });
+}
+
+#[test]
+fn mutex_a_waiter_that_changes_its_waker_is_woken() {
+    loom::model(|| {
+        let mutex = Arc::new(Mutex::new(Cell::new(0)));
+        let held = mutex.try_lock().unwrap();
+        let waiting = {
+            let mutex = mutex.clone();
+            thread::spawn(move || {
+                let mut waiting = pin!(mutex.lock());
+                match waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                    Poll::Ready(guard) => drop(guard),
+                    Poll::Pending => drop(block_on(waiting)),
+                }
+            })
+        };
+        drop(held);
+        waiting.join().unwrap();
+        assert_eq!(value(&mutex), 0);
+    });
+}
