@@ -160,7 +160,7 @@ fn barrier_who_leaves_is_not_counted_unless_all_went_on() {
 
 #[test]
 fn watch_the_last_value_is_seen_before_the_end() {
-    loom::model(|| {
+    bounded(3).check(|| {
         let (sender, mut receiver) = watch::channel(0);
         let sending = thread::spawn(move || {
             sender.send(1).unwrap();
@@ -179,7 +179,7 @@ fn watch_the_last_value_is_seen_before_the_end() {
 
 #[test]
 fn watch_the_last_of_two_senders_ends_it() {
-    bounded(3).check(|| {
+    bounded(2).check(|| {
         let (sender, mut receiver) = watch::channel(0);
         let threads: Vec<_> = [sender.clone(), sender]
             .into_iter()
