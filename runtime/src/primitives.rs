@@ -15,7 +15,7 @@ pub(crate) use self::plain::*;
 #[cfg(not(zokio_loom))]
 mod plain {
     pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
-    pub(crate) use std::sync::{Arc, Mutex};
+    pub(crate) use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 
     /// std's cell with loom's interface.
     #[derive(Debug, Default)]
@@ -50,7 +50,7 @@ mod plain {
 mod modelled {
     pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
-    pub(crate) use loom::sync::{Arc, Mutex};
+    pub(crate) use loom::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 
     /// As in plain builds; the model runs the other threads.
     #[derive(Debug, Default)]
@@ -83,6 +83,19 @@ pub(crate) use std::cell::UnsafeCell as StdUnsafeCell;
 /// Locks, whatever a panicking holder left behind: every critical section of this crate leaves its data whole.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> impl std::ops::DerefMut<Target = T> + '_ {
     match mutex.lock() {
+        Ok(guard) => guard,
+        Err(poisoned) => poisoned.into_inner(),
+    }
+}
+
+/// Locks for reading, as [`lock`].
+pub(crate) fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Locks for writing, as [`lock`].
+pub(crate) fn write<T>(lock: &RwLock<T>) -> impl std::ops::DerefMut<Target = T> + '_ {
+    match lock.write() {
         Ok(guard) => guard,
         Err(poisoned) => poisoned.into_inner(),
     }

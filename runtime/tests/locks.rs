@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use zokio::sync::{Mutex, MutexGuard, OwnedMutexGuard};
+use zokio::sync::{
+    Mutex, MutexGuard, OwnedMutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
 
 mod support;
 
@@ -49,6 +51,12 @@ fn a_lock_is_shared_where_its_value_may_be_sent() {
     sync::<MutexGuard<'_, u8>>();
     sync::<OwnedMutexGuard<u8>>();
     sync::<Mutex<dyn Send>>();
+    send::<RwLock<Cell<u8>>>();
+    sync::<RwLock<u8>>();
+    send::<RwLockReadGuard<'_, u8>>();
+    sync::<RwLockWriteGuard<'_, u8>>();
+    send::<OwnedRwLockReadGuard<u8>>();
+    send::<OwnedRwLockWriteGuard<u8>>();
 }
 
 #[test]
@@ -231,4 +239,102 @@ fn a_task_that_finds_its_lock_free_gives_way() {
         .unwrap()
     });
     assert_eq!(between, 128, "another task ran in between");
+}
+
+#[test]
+fn a_rwlock_is_read_by_many_or_written_by_one() {
+    static NAMES: RwLock<Vec<&str>> = RwLock::new(Vec::new());
+    NAMES.blocking_write().push("one");
+    assert_eq!(*NAMES.blocking_read(), ["one"]);
+
+    let mut lock = RwLock::from(1);
+    *lock.get_mut() = 2;
+    let (first, second) = (lock.try_read().unwrap(), lock.try_read().unwrap());
+    assert_eq!(*first + *second, 4);
+    assert_eq!(format!("{lock:?} {first:?} {second}"), "RwLock { value: 2 } 2 2");
+    assert!(lock.try_write().is_err());
+    drop((first, second));
+    let mut writing = lock.try_write().unwrap();
+    *writing += 1;
+    assert!(lock.try_read().is_err() && lock.try_write().is_err());
+    assert_eq!(format!("{lock:?} {writing}"), "RwLock { value: <locked> } 3");
+    let reading = writing.downgrade();
+    assert_eq!(*reading + *lock.try_read().unwrap(), 6);
+    assert!(lock.try_write().is_err());
+    drop(reading);
+    assert_eq!(lock.into_inner(), 3);
+
+    let lock = Arc::new(RwLock::new(1));
+    let mut writing = lock.clone().try_write_owned().unwrap();
+    assert!(lock.clone().try_read_owned().is_err());
+    *writing = 5;
+    let reading = writing.downgrade();
+    assert_eq!(*reading + *lock.clone().try_read_owned().unwrap(), 10);
+    assert!(lock.clone().try_write_owned().is_err());
+    drop(reading);
+    let unsized_lock: Arc<RwLock<dyn std::fmt::Debug + Send + Sync>> = lock;
+    assert_eq!(format!("{:?}", unsized_lock.blocking_write()), "5");
+}
+
+#[test]
+fn a_writer_that_waits_stops_new_readers_until_it_leaves() {
+    let lock = RwLock::new(());
+    let reading = lock.try_read().unwrap();
+    let (mut write, mut read) = (Box::pin(lock.write()), Box::pin(lock.read()));
+    assert!(poll(&mut write).is_pending());
+    assert!(lock.try_read().is_err(), "the writer is first");
+    assert!(poll(&mut read).is_pending());
+    drop(write);
+    assert!(poll(&mut read).is_ready(), "nobody stands before it");
+    drop(read);
+    drop(reading);
+    assert!(lock.try_write().is_ok());
+}
+
+#[test]
+fn readers_and_writers_on_many_threads_see_whole_values() {
+    let runtime = runtime(3);
+    let lock = Arc::new(RwLock::new((0_u32, 0_u32)));
+    let thread = {
+        let lock = lock.clone();
+        std::thread::spawn(move || {
+            for _ in 0..1_000 {
+                let seen = *lock.blocking_read();
+                assert_eq!(seen.0, seen.1);
+            }
+        })
+    };
+    runtime.block_on(async {
+        let tasks = zokio::spawn_batch((0..8_u32).map(|task| {
+            let lock = lock.clone();
+            async move {
+                for round in 0..1_000 {
+                    if (round + task) % 4 == 0 {
+                        let mut guard = lock.clone().write_owned().await;
+                        guard.0 += 1;
+                        if round % 16 == 0 {
+                            zokio::task::yield_now().await;
+                        }
+                        guard.1 += 1;
+                        if round % 3 == 0 {
+                            let guard = guard.downgrade();
+                            zokio::task::yield_now().await;
+                            assert_eq!(guard.0, guard.1);
+                        }
+                    } else {
+                        let guard = lock.read().await;
+                        assert_eq!(guard.0, guard.1);
+                    }
+                    if round % 5 == 0 {
+                        drop(poll(&mut Box::pin(lock.write())));
+                    }
+                }
+            }
+        }));
+        for task in tasks {
+            task.await.unwrap();
+        }
+    });
+    thread.join().unwrap();
+    assert_eq!(*lock.try_write().unwrap(), (2_000, 2_000));
 }

@@ -3,7 +3,8 @@
 //! Whoever finds what it wants at once, again and again, never returns to its executor. So each thread counts how often in a row one task
 //! did; the task then wakes itself and waits once.
 
-use std::task::Waker;
+use std::future::poll_fn;
+use std::task::{Poll, Waker};
 
 /// So many times in a row a task goes on at once. As many as tokio's budget of a poll allows.
 #[cfg(not(zokio_loom))]
@@ -42,4 +43,17 @@ pub(crate) fn must_give_way(waker: &Waker) -> bool {
 #[cfg(zokio_loom)]
 pub(crate) fn must_give_way(_waker: &Waker) -> bool {
     false
+}
+
+/// Waits once when it is time to give way.
+pub(crate) async fn give_way() {
+    let mut gave_way = false;
+    poll_fn(|cx| {
+        if gave_way || !must_give_way(cx.waker()) {
+            return Poll::Ready(());
+        }
+        gave_way = true;
+        Poll::Pending
+    })
+    .await;
 }

@@ -15,7 +15,7 @@ use std::sync::Arc as StdArc;
 use std::task::{Context, Poll, Waker};
 
 use super::waiters::{Waiters, WakeList};
-use crate::primitives::{AtomicUsize, Mutex, Ordering, lock};
+use crate::primitives::{AtomicUsize, Mutex, Ordering, const_fn, lock};
 
 const CLOSED: usize = 1;
 const WAITING: usize = 1 << 1;
@@ -84,7 +84,14 @@ impl Semaphore {
     /// Above [`Self::MAX_PERMITS`].
     pub fn new(permits: usize) -> Self {
         assert!(permits <= Self::MAX_PERMITS, "a semaphore holds at most {} permits, not {permits}", Self::MAX_PERMITS);
-        Self { state: AtomicUsize::new(permits * PERMIT), waiters: Mutex::new(Waiters::new()) }
+        Self::with(permits)
+    }
+
+    const_fn! {
+        /// As [`Self::new`], for a number that is known to be possible.
+        pub(super) fn with(permits: usize) -> Self {
+            Self { state: AtomicUsize::new(permits * PERMIT), waiters: Mutex::new(Waiters::new()) }
+        }
     }
 
     /// Permits that are free now.

@@ -43,6 +43,11 @@ impl<P> Waiters<P> {
         self.live == 0
     }
 
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.live
+    }
+
     /// Queues at the end; the ticket is never given twice.
     pub(crate) fn push(&mut self, waker: Waker, payload: P) -> u64 {
         let ticket = self.next_ticket;
@@ -71,6 +76,14 @@ impl<P> Waiters<P> {
         self.live -= 1;
         let entry = self.line.pop_front()?;
         entry.waiter.map(|waiter| (entry.ticket, waiter))
+    }
+
+    /// Serves everybody who waits; their wakers are for after the lock.
+    pub(crate) fn pop_all(&mut self) -> WakeList {
+        let mut wake = WakeList::default();
+        self.line.drain(..).filter_map(|entry| entry.waiter).for_each(|waiter| wake.push(waiter.waker));
+        self.live = 0;
+        wake
     }
 
     /// The waiter with this ticket; `None` when it was served.

@@ -9,6 +9,7 @@ use loom::thread;
 
 mod channels;
 mod locks;
+mod signals;
 
 /// Polls once, with a waker that wakes nobody.
 pub(super) fn poll_once<F: Future>(future: F) -> Poll<F::Output> {
@@ -45,4 +46,11 @@ pub(super) fn block_on<F: Future>(future: F) -> F::Output {
         drop(rung);
         thread::yield_now(); // a future that rings its own bell lets the other thread go on
     }
+}
+
+/// A model of three threads or more: all schedules with at most so many preemptions, as all of them take hours.
+pub(super) fn bounded(preemptions: usize) -> loom::model::Builder {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(preemptions);
+    model
 }

@@ -17,7 +17,8 @@ use crate::sync::park;
 ///
 /// The guard may be held across an `.await`. Where it never is, [`std::sync::Mutex`] does with less, as long as few threads want it at once.
 ///
-/// - A free lock is taken, and given back, by one atomic exchange. Nothing is allocated for a waiter.
+/// - A free lock is taken, and given back, by one atomic exchange. The line is a ring that grows to the most who ever waited, so waiting
+///   allocates nothing then.
 /// - A lock that is released while others wait belongs to the first of them at once: nobody overtakes, nobody starves.
 /// - A task that finds its locks free again and again gives way to other tasks after 128 of them.
 /// - There is no poisoning: a panic releases the lock, and the next holder finds the value as the panic left it.
