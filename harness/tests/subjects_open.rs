@@ -120,7 +120,14 @@ fn what_is_offered_beyond_the_limit_is_an_error_of_its_own_class() {
 }
 
 fn spawn() -> Workload {
-    Workload::Scheduling(SchedulingWorkload { mode: SchedulingMode::SpawnInside, tasks: 10, repeat: 1, hand_over: None })
+    Workload::Scheduling(SchedulingWorkload {
+        mode: SchedulingMode::SpawnInside,
+        tasks: 10,
+        repeat: 1,
+        hand_over: None,
+        timers: None,
+        state: None,
+    })
 }
 
 fn http() -> Workload {

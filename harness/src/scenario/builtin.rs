@@ -3,6 +3,7 @@
 /// Name and text of every file under `scenarios/`.
 const FILES: &[(&str, &str)] = &[
     ("scheduling", include_str!("../../../scenarios/scheduling.toml")),
+    ("lifecycle", include_str!("../../../scenarios/lifecycle.toml")),
     ("stealing", include_str!("../../../scenarios/stealing.toml")),
     ("polling", include_str!("../../../scenarios/polling.toml")),
     ("memory", include_str!("../../../scenarios/memory.toml")),

@@ -7,8 +7,13 @@
 //! | `yield` | a yield of a task that is ready to go on | `repeat` of them |
 //! | `ping-pong` | a value to another task and its answer back | `repeat` of them |
 //! | `chain` | a task that is spawned by the one before it | one chain of `tasks` |
+//! | `timers` | a timer created and another one cancelled, while `timers` are live | `repeat` of them |
+//! | `cancel` | a task spawned, aborted in a `state`, and joined as cancelled | `tasks` of them |
+//! | `idle-tasks` | one of `tasks` idle tasks woken and heard; what each takes in memory is read before | `repeat` of them |
 //!
 //! Each task returns a value that follows from its number and the round; a round counts when the sum over its tasks is right.
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +28,12 @@ pub struct SchedulingWorkload {
     pub repeat: u32,
     /// How `ping-pong` hands a value over; `None` elsewhere.
     pub hand_over: Option<HandOver>,
+    /// Timers that `timers` keeps live; `None` elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timers: Option<u32>,
+    /// What the tasks of `cancel` are at when they are aborted; `None` elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<TaskState>,
 }
 
 /// What one operation is.
@@ -39,6 +50,24 @@ pub enum SchedulingMode {
     PingPong,
     /// Each task spawns the next.
     Chain,
+    /// Timers created and cancelled beside many live ones.
+    Timers,
+    /// Tasks aborted and joined.
+    Cancel,
+    /// The memory of tasks that wait.
+    IdleTasks,
+}
+
+/// What a task is at when it is aborted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TaskState {
+    /// Spawned a moment ago: it has not been polled, but where a thief was quicker.
+    Queued,
+    /// Polled once, and asleep with its waker kept.
+    Waiting,
+    /// In a loop of yields.
+    Running,
 }
 
 /// How two tasks hand a value over.
@@ -59,7 +88,9 @@ impl SchedulingMode {
         match self {
             Self::Yield => "yields_per_s",
             Self::PingPong => "round_trips_per_s",
-            Self::SpawnInside | Self::SpawnOutside | Self::Chain => "tasks_per_s",
+            Self::SpawnInside | Self::SpawnOutside | Self::Chain | Self::Cancel => "tasks_per_s",
+            Self::Timers => "timers_per_s",
+            Self::IdleTasks => "bytes_per_task",
         }
     }
 
@@ -72,6 +103,18 @@ impl SchedulingMode {
                 "every task is joined; results that follow from the task's number are summed and compared every round"
             }
             Self::Chain => "each link adds a value of its own number; the sum at the end is compared every round",
+            Self::Timers => {
+                "each poll is pending; every round the runtime holds one waker for each live timer and has used none; a short timer beside them \
+                 fires on time at the end"
+            }
+            Self::Cancel => {
+                "each handle says cancelled; what the futures add up to when they are dropped follows from their numbers: each once; none is \
+                 polled again after its abort"
+            }
+            Self::IdleTasks => {
+                "all tasks were polled before the memory is read; those woken answer from their own state, summed every round; at the end all \
+                 of them answer"
+            }
         }
     }
 }
@@ -80,8 +123,8 @@ impl SchedulingWorkload {
     /// Operations of one round of one user.
     pub fn operations_per_round(&self) -> u64 {
         u64::from(match self.mode {
-            SchedulingMode::Yield | SchedulingMode::PingPong => self.repeat,
-            SchedulingMode::SpawnInside | SchedulingMode::SpawnOutside | SchedulingMode::Chain => self.tasks,
+            SchedulingMode::Yield | SchedulingMode::PingPong | SchedulingMode::Timers | SchedulingMode::IdleTasks => self.repeat,
+            SchedulingMode::SpawnInside | SchedulingMode::SpawnOutside | SchedulingMode::Chain | SchedulingMode::Cancel => self.tasks,
         })
     }
 }
@@ -119,6 +162,11 @@ impl ExpectedSum {
     }
 }
 
+/// The nearest deadline of [`far_ahead`].
+const FAR_LEAST_NS: u64 = 1_000_000_000;
+/// From there to the furthest.
+const FAR_SPAN_NS: u64 = 59_000_000_000;
+
 /// Rounds are told apart by so many bits in a question.
 const ROUND_BITS: u32 = 31;
 
@@ -132,6 +180,14 @@ pub fn question(number: u32, round: u64) -> u64 {
 #[inline]
 pub fn answer(question: u64) -> u64 {
     task_value(question & u64::from(u32::MAX), question >> 32)
+}
+
+/// A length of time for this number, spread evenly over `1 s` to `60 s`: far enough ahead that no timer of it fires while it is measured.
+#[inline]
+pub fn far_ahead(number: u64) -> Duration {
+    // The high half of the product with the span: evenly spread, and no division.
+    let spread = (u128::from(mix(number)) * u128::from(FAR_SPAN_NS)) >> 64;
+    Duration::from_nanos(FAR_LEAST_NS + spread as u64)
 }
 
 /// One to one on 64 bits (the finalizer of SplitMix64, Steele et al. 2014, without its second multiplication).
@@ -160,6 +216,16 @@ mod tests {
             assert_eq!(sum, ExpectedSum::of(40).of_answers(round));
             assert!(question(u32::MAX, round) < 1 << 63);
         }
+    }
+
+    #[test]
+    fn deadlines_are_spread_over_a_minute_and_none_is_near() {
+        let ahead: Vec<Duration> = (0..10_000).map(far_ahead).collect();
+        let (least, most) = (ahead.iter().min().expect("some"), ahead.iter().max().expect("some"));
+        assert!(*least >= Duration::from_secs(1) && *least < Duration::from_secs(2), "{least:?}");
+        assert!(*most < Duration::from_secs(60) && *most > Duration::from_secs(59), "{most:?}");
+        let early = ahead.iter().filter(|ahead| **ahead < Duration::from_millis(30_500)).count();
+        assert!((4_500..5_500).contains(&early), "{early} of 10,000 in the first half");
     }
 
     #[test]

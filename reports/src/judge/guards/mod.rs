@@ -26,6 +26,7 @@ mod open_tests;
 #[cfg(test)]
 mod tests;
 
+pub use self::claims::IDLE_STATE_BYTES;
 use self::finding::Finding;
 pub use self::floor::doubles;
 pub use self::kernel::clocks_disagree;
