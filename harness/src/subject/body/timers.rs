@@ -27,7 +27,7 @@ use crate::subject::protocol::Trial;
 use crate::subject::serve::Session;
 use crate::workload::scheduling::{SchedulingWorkload, far_ahead};
 
-/// Operations of one poll of the user: tokio gives a task 128 of its own, and a timer polled beyond them is pending without being registered.
+/// Operations of one poll of the user: nothing else makes it give way, and a worker that never comes back from a poll fires no timer.
 const OPERATIONS_PER_POLL: u32 = 64;
 /// No timer is due sooner after it was made.
 const NEAREST: Duration = Duration::from_secs(1);
@@ -254,25 +254,6 @@ mod tests {
             timers.turns = [Instant::now() - NEAREST; 2];
             assert!(timers.round(10, false).await, "the host may have slept for as long as that");
             assert_eq!((timers.registered(), timers.fired.0.load(Ordering::Relaxed)), (50, 0));
-        });
-    }
-
-    #[test]
-    fn more_timers_in_one_poll_than_the_runtime_registers_are_seen() {
-        inside(async {
-            let mut timers = Timers::<TokioStack>::new(10, 3).await;
-            // Past the budget of a task, tokio says pending and registers nothing.
-            let unregistered = tokio::spawn(async move {
-                for slot in 0..timers.slots.len() {
-                    for _ in 0..20 {
-                        timers.make(slot);
-                        assert!(timers.poll(slot), "pending it is");
-                    }
-                }
-                timers.cancel_oldest();
-                timers.witness().await
-            });
-            assert!(!unregistered.await.expect("no panic"));
         });
     }
 }
