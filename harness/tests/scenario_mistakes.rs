@@ -67,6 +67,11 @@ fn a_key_of_another_meeting_of_tasks_is_named() {
 }
 
 #[test]
+fn a_key_of_another_way_to_end_is_named() {
+    shows("lifecycle", &[]);
+}
+
+#[test]
 fn workers_are_counted_doubled_or_left_to_the_host() {
     shows("workers", &[]);
 }

@@ -127,6 +127,8 @@ fn spawn() -> Workload {
         hand_over: None,
         fan_in: None,
         hold: None,
+        timers: None,
+        state: None,
     })
 }
 

@@ -32,12 +32,21 @@ fn subjects() -> impl Iterator<Item = (&'static str, RunWith)> {
 
 fn channel(capacity: u32) -> SchedulingWorkload {
     let fan_in = Some(FanIn { producers: PRODUCERS, capacity });
-    SchedulingWorkload { mode: SchedulingMode::MpscFanIn, tasks: 1, repeat: REPEAT, hand_over: None, fan_in, hold: None }
+    SchedulingWorkload {
+        mode: SchedulingMode::MpscFanIn,
+        tasks: 1,
+        repeat: REPEAT,
+        hand_over: None,
+        fan_in,
+        hold: None,
+        timers: None,
+        state: None,
+    }
 }
 
 fn shared(hold: Hold) -> SchedulingWorkload {
     let mode = SchedulingMode::MutexContended;
-    SchedulingWorkload { mode, tasks: TASKS, repeat: REPEAT, hand_over: None, fan_in: None, hold: Some(hold) }
+    SchedulingWorkload { mode, tasks: TASKS, repeat: REPEAT, hand_over: None, fan_in: None, hold: Some(hold), timers: None, state: None }
 }
 
 /// Each workload, and how many share in it.

@@ -267,3 +267,15 @@ fn blocking_inside_a_runtime_is_refused() {
         inner.block_on(async {});
     });
 }
+
+#[test]
+fn a_sleep_that_is_polled_after_its_deadline_ends_at_once() {
+    let runtime = zokio::Builder::new().worker_threads(1).build().expect("a runtime");
+    runtime.block_on(async {
+        let late = zokio::time::sleep(Duration::from_millis(2));
+        std::thread::sleep(Duration::from_millis(4));
+        let began = Instant::now();
+        zokio::time::timeout(Duration::from_secs(20), late).await.expect("it is due");
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    });
+}

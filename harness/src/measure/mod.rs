@@ -17,6 +17,7 @@ pub mod paced;
 #[cfg(target_os = "linux")]
 pub mod page_cache;
 pub mod planted;
+pub mod private_memory;
 pub mod recorder;
 mod ring_nop;
 pub mod speed_probe;

@@ -4,6 +4,7 @@
 const FILES: &[(&str, &str)] = &[
     ("scheduling", include_str!("../../../scenarios/scheduling.toml")),
     ("sync", include_str!("../../../scenarios/sync.toml")),
+    ("lifecycle", include_str!("../../../scenarios/lifecycle.toml")),
     ("stealing", include_str!("../../../scenarios/stealing.toml")),
     ("polling", include_str!("../../../scenarios/polling.toml")),
     ("memory", include_str!("../../../scenarios/memory.toml")),

@@ -22,6 +22,7 @@ const LOWER: Better = Better::Lower;
 const RATES: &[(&str, &str)] = &[
     ("tasks_per_s", "tasks run to their end"),
     ("yields_per_s", "yields of a task to the scheduler"),
+    ("timers_per_s", "timers created and cancelled"),
     ("steals_per_s", "items taken from another worker's queue"),
     ("polls_per_s", "polls of a future"),
     ("allocations_per_s", "blocks allocated and freed"),

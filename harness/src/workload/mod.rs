@@ -17,6 +17,7 @@ pub mod tcp;
 
 use serde::{Deserialize, Serialize};
 
+use self::scheduling::SchedulingMode;
 use self::storage::FilesNeeded;
 use self::tcp::TcpMode;
 
@@ -179,9 +180,12 @@ impl Workload {
     /// The least CPU time of one successful operation: calibration keys and how often each is due, to be summed. It becomes `floor` of the
     /// effective case. Empty where a guard has a rule of its own (loopback, sleep).
     ///
+    /// A timer keeps its task's waker and gives it up: two counts that other threads may see.
+    ///
     /// An operation that is one turn of a loop names `empty_loop_ns`; then `empty-loop` judges it too.
     pub fn floor(&self) -> Vec<(&'static str, f64)> {
         match self {
+            Self::Scheduling(scheduling) if scheduling.mode == SchedulingMode::Timers => vec![("fetch_add_ns", 2.0)],
             Self::Scheduling(_) | Self::Polling(_) | Self::Memory(_) | Self::Pool(_) | Self::Custom(_) => vec![("empty_loop_ns", 1.0)],
             Self::Atomics(atomics) => atomics.mode.floor().to_vec(),
             Self::Io(io) => io.floor(),

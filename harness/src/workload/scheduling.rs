@@ -9,9 +9,14 @@
 //! | `chain` | a task that is spawned by the one before it | one chain of `tasks` |
 //! | `mpsc-fan-in` | a message of one of many producers, received | `repeat` of them |
 //! | `mutex-contended` | a mutex acquired, what it guards counted up, released | `repeat` of each task that shares it |
+//! | `timers` | a timer created and another one cancelled, while `timers` are live | `repeat` of them |
+//! | `cancel` | a task spawned, aborted in a `state`, and joined as cancelled | `tasks` of them |
+//! | `idle-tasks` | one of `tasks` idle tasks woken and heard; what each takes in memory is read before | `repeat` of them |
 //!
 //! Each task returns a value that follows from its number and the round; a round counts when the sum over its tasks is right. Producers and the
 //! tasks of a mutex work on from round to round: [`Audit`] and what the mutex guards tell at the end whether all that was done arrived.
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +37,12 @@ pub struct SchedulingWorkload {
     /// What a task of `mutex-contended` does while it holds the mutex, beside counting; `None` elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
+    /// Timers that `timers` keeps live; `None` elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timers: Option<u32>,
+    /// What the tasks of `cancel` are at when they are aborted; `None` elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<TaskState>,
 }
 
 /// A channel of many producers and one consumer.
@@ -71,6 +82,24 @@ pub enum SchedulingMode {
     MpscFanIn,
     /// Many tasks, one mutex.
     MutexContended,
+    /// Timers created and cancelled beside many live ones.
+    Timers,
+    /// Tasks aborted and joined.
+    Cancel,
+    /// The memory of tasks that wait.
+    IdleTasks,
+}
+
+/// What a task is at when it is aborted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TaskState {
+    /// Spawned a moment ago: it has not been polled, but where a thief was quicker.
+    Queued,
+    /// Polled once, and asleep with its waker kept.
+    Waiting,
+    /// In a loop of yields.
+    Running,
 }
 
 /// How two tasks hand a value over.
@@ -93,7 +122,9 @@ impl SchedulingMode {
             Self::PingPong => "round_trips_per_s",
             Self::MpscFanIn => "messages_per_s",
             Self::MutexContended => "acquires_per_s",
-            Self::SpawnInside | Self::SpawnOutside | Self::Chain => "tasks_per_s",
+            Self::SpawnInside | Self::SpawnOutside | Self::Chain | Self::Cancel => "tasks_per_s",
+            Self::Timers => "timers_per_s",
+            Self::IdleTasks => "bytes_per_task",
         }
     }
 
@@ -110,6 +141,18 @@ impl SchedulingMode {
             Self::MutexContended => {
                 "the mutex guards plain counts, read before the critical section and written after it: they end as the tasks say"
             }
+            Self::Timers => {
+                "each poll is pending; every round the runtime holds one waker for each live timer and has used none; a short timer beside them \
+                 fires on time at the end"
+            }
+            Self::Cancel => {
+                "each handle says cancelled; what the futures add up to when they are dropped follows from their numbers: each once; none is \
+                 polled again after its abort"
+            }
+            Self::IdleTasks => {
+                "all tasks were polled before the memory is read; those woken answer from their own state, summed every round; at the end all \
+                 of them answer"
+            }
         }
     }
 }
@@ -118,8 +161,13 @@ impl SchedulingWorkload {
     /// Operations of one round of one user.
     pub fn operations_per_round(&self) -> u64 {
         u64::from(match self.mode {
-            SchedulingMode::Yield | SchedulingMode::PingPong | SchedulingMode::MpscFanIn | SchedulingMode::MutexContended => self.repeat,
-            SchedulingMode::SpawnInside | SchedulingMode::SpawnOutside | SchedulingMode::Chain => self.tasks,
+            SchedulingMode::Yield
+            | SchedulingMode::PingPong
+            | SchedulingMode::MpscFanIn
+            | SchedulingMode::MutexContended
+            | SchedulingMode::Timers
+            | SchedulingMode::IdleTasks => self.repeat,
+            SchedulingMode::SpawnInside | SchedulingMode::SpawnOutside | SchedulingMode::Chain | SchedulingMode::Cancel => self.tasks,
         })
     }
 }
@@ -157,6 +205,11 @@ impl ExpectedSum {
     }
 }
 
+/// The nearest deadline of [`far_ahead`].
+const FAR_LEAST_NS: u64 = 1_000_000_000;
+/// From there to the furthest.
+const FAR_SPAN_NS: u64 = 59_000_000_000;
+
 /// Rounds are told apart by so many bits in a question.
 const ROUND_BITS: u32 = 31;
 
@@ -170,6 +223,14 @@ pub fn question(number: u32, round: u64) -> u64 {
 #[inline]
 pub fn answer(question: u64) -> u64 {
     task_value(question & u64::from(u32::MAX), question >> 32)
+}
+
+/// A length of time for this number, spread evenly over `1 s` to `60 s`: far enough ahead that no timer of it fires while it is measured.
+#[inline]
+pub fn far_ahead(number: u64) -> Duration {
+    // The high half of the product with the span: evenly spread, and no division.
+    let spread = (u128::from(mix(number)) * u128::from(FAR_SPAN_NS)) >> 64;
+    Duration::from_nanos(FAR_LEAST_NS + spread as u64)
 }
 
 /// One to one on 64 bits (the finalizer of SplitMix64, Steele et al. 2014, without its second multiplication).
@@ -311,6 +372,16 @@ mod tests {
             assert_eq!(sum, ExpectedSum::of(40).of_answers(round));
             assert!(question(u32::MAX, round) < 1 << 63);
         }
+    }
+
+    #[test]
+    fn deadlines_are_spread_over_a_minute_and_none_is_near() {
+        let ahead: Vec<Duration> = (0..10_000).map(far_ahead).collect();
+        let (least, most) = (ahead.iter().min().expect("some"), ahead.iter().max().expect("some"));
+        assert!(*least >= Duration::from_secs(1) && *least < Duration::from_secs(2), "{least:?}");
+        assert!(*most < Duration::from_secs(60) && *most > Duration::from_secs(59), "{most:?}");
+        let early = ahead.iter().filter(|ahead| **ahead < Duration::from_millis(30_500)).count();
+        assert!((4_500..5_500).contains(&early), "{early} of 10,000 in the first half");
     }
 
     #[test]

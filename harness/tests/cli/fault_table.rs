@@ -27,6 +27,7 @@ struct Fault {
 
 const TCP: &str = "[scenario.tcp]\nmode = \"rr\"\nrequest = \"64B\"\nresponse = \"64B\"\n[scenario.load.closed]\nusers = 8";
 const OPEN: &str = "[scenario.tcp]\nmode = \"rr\"\nrequest = \"64B\"\nresponse = \"64B\"\n[scenario.load.open]\nrate = \"6k/s\"\nusers = 8";
+const IDLE: &str = "[scenario.scheduling]\nmode = \"idle-tasks\"\ntasks = 1000";
 const CUSTOM: &str = "[scenario.custom]";
 /// The window of every fake; a shell sleeps a little longer.
 const WINDOW_NS: u64 = 50_000_000;
@@ -75,6 +76,16 @@ fn open(change: impl Fn(&mut Value)) -> String {
         record["histograms"] = json!([times("service_time", 80_000), times("response_time", 90_000)]);
         record["open"] =
             json!({ "offered_rate_per_s": 6_000.0, "intended": 300, "sent": 300, "late": 0, "lag_ns_p99": 50_000, "lag_ns_max": 60_000 });
+        change(record);
+    })
+}
+
+/// 900 wake-ups of 1,000 idle tasks that take 200 bytes each, but for `change`.
+fn idle(change: impl Fn(&mut Value)) -> String {
+    fake(|record| {
+        computed(record, 900);
+        record["counters"] =
+            json!({ "idle_tasks": 1_000, "idle_bytes": 200_000, "doubling_once_ns": 2_000_000, "doubling_twice_ns": 4_000_000 });
         change(record);
     })
 }
@@ -251,6 +262,18 @@ fn faults() -> Vec<Fault> {
             guards: &["coordinated-omission"],
         },
         Fault {
+            name: "memory of tasks that are not there",
+            workload: IDLE,
+            subject: idle(|record| record["counters"]["idle_bytes"] = json!(63_999)),
+            guards: &["work-done"],
+        },
+        Fault {
+            name: "tasks counted that were never idle",
+            workload: IDLE,
+            subject: idle(|record| record["counters"]["idle_tasks"] = json!(500)),
+            guards: &["work-done"],
+        },
+        Fault {
             name: "bytes that do not fit the operations",
             workload: TCP,
             subject: fake(|record| record["work"]["bytes"] = json!(300)),
@@ -306,7 +329,9 @@ fn every_fault_is_caught_by_its_guard_and_ends_in_5() {
 
 #[test]
 fn an_honest_record_of_the_same_shape_is_not_invalid() {
-    for (workload, subject) in [(TCP, fake(|_| ())), (CUSTOM, fake(|record| computed(record, 900))), (OPEN, open(|_| ()))] {
+    for (workload, subject) in
+        [(TCP, fake(|_| ())), (CUSTOM, fake(|record| computed(record, 900))), (OPEN, open(|_| ())), (IDLE, idle(|_| ()))]
+    {
         let (code, row) = run(&Tale::new(), workload, &subject);
         assert_ne!(row["validity"]["state"], "invalid", "{row:#}");
         assert_eq!(code, Some(0), "{row:#}");

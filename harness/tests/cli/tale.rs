@@ -9,7 +9,7 @@ use serde_json::Value;
 /// Scripts answer `--describe` and know the lines of an honest trial.
 const PRELUDE: &str = r#"#!/bin/sh
 if [ "$2" = --describe ]; then
-    echo '{"protocol":1,"name":"fake","version":"1","subjects":[{"name":"fake","version":"1","workloads":["sleep","tcp","custom"]}]}'
+    echo '{"protocol":1,"name":"fake","version":"1","subjects":[{"name":"fake","version":"1","workloads":["sleep","tcp","scheduling","custom"]}]}'
     exit 0
 fi
 read -r request

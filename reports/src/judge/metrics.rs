@@ -6,6 +6,7 @@
 //! | `success_rate`, `error_rate` | share of the attempts that ended | over all attempts: no trial's error is outvoted |
 //! | `slowest_share` | operations of the slowest of those that share a channel or a mutex / the mean of all | median |
 //! | CPU, system calls | the window's total / its successes (calls the kernel counted: those of a part of the warm-up) | median |
+//! | `bytes_per_task` | private memory by which the process grew for its idle tasks / their number | median |
 //! | quantiles | the trial's own distribution, as far as its samples support it | median over trials; where some trial lacks the samples, the merged distribution's, without an interval |
 //! | `achieved_rate_per_s`, `sent_ratio` | open loop: successes per second; operations begun of those due | median; over all of them |
 //! | of a watched trial and of an overload | see [`super::stress`] | median |
@@ -27,6 +28,10 @@ const SYSCALLS_MEASURED: &str = "syscalls_measured";
 const SAMPLED: [&str; 2] = ["syscalls_sampled", "operations_sampled"];
 /// Counters of those who share a channel or a mutex: how many, their operations in the window, those of the slowest.
 const SHARED: [&str; 3] = ["sharers", "sharers_operations", "slowest_sharer_operations"];
+/// The metric of rows that are ranked by memory.
+pub(super) const BYTES_PER_TASK: &str = "bytes_per_task";
+/// Counters of the private memory by which a process grew for idle tasks, and of these tasks.
+pub(super) const IDLE: [&str; 2] = ["idle_bytes", "idle_tasks"];
 /// Distributions that become metrics, `<id>_ns_p50` and so on; others are kept as histograms alone.
 const TIMED: [&str; 8] = [
     "service_time",
@@ -85,6 +90,9 @@ fn rates(row: &Row<'_>) -> Vec<Metric> {
     let primary = row.case.primary_metric.as_str();
     if primary.ends_with("_per_s") && !row.is_stream() {
         metrics.push(summarized(primary, "1/s", Better::Higher, rate(successes)));
+    }
+    if primary == BYTES_PER_TASK {
+        metrics.push(summarized(primary, "B", Better::Lower, per_trial(row, |trial| bytes_per_task(&trial))));
     }
     if row.recorded().any(|trial| trial.record.work.bytes > 0) || row.is_stream() {
         metrics.push(summarized("bytes_per_s", "B/s", Better::Higher, rate(bytes)));
@@ -158,6 +166,12 @@ pub(super) fn syscalls_per_op(trial: &Recorded<'_>) -> Option<f64> {
     let [calls, operations] = SAMPLED.map(counter);
     let sampled = calls.zip(operations).filter(|(_, operations)| *operations > 0);
     sampled.map(|(calls, operations)| calls as f64 / operations as f64).or(per_success(trial, counter(SYSCALLS_MEASURED)))
+}
+
+/// Private memory of an idle task.
+pub(super) fn bytes_per_task(trial: &Recorded<'_>) -> Option<f64> {
+    let [bytes, tasks] = IDLE.map(|id| trial.record.counters.get(id).copied());
+    bytes.zip(tasks.filter(|tasks| *tasks > 0)).map(|(bytes, tasks)| bytes as f64 / tasks as f64)
 }
 
 /// Peak resident memory of the subject's processes.

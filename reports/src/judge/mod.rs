@@ -36,7 +36,7 @@ pub mod verdict;
 #[cfg(test)]
 mod tests;
 
-pub use self::guards::{NOT_RUN, clocks_disagree, doubles};
+pub use self::guards::{IDLE_STATE_BYTES, NOT_RUN, clocks_disagree, doubles};
 pub use self::metrics::time_id;
 pub use self::summarize::summarize;
 pub use self::verdict::exit_code;

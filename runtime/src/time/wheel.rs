@@ -46,6 +46,8 @@ struct Level {
 #[derive(Debug)]
 pub(crate) struct Wheel {
     passed: u64,
+    /// Start of the first slot that holds anything; `u64::MAX` when none does.
+    next: u64,
     levels: [Level; LEVELS],
     entries: Vec<Entry>,
     free: Vec<u32>,
@@ -54,7 +56,7 @@ pub(crate) struct Wheel {
 impl Wheel {
     pub(crate) fn new() -> Self {
         let level = || Level { occupied: 0, first: [NONE; SLOTS] };
-        Self { passed: 0, levels: std::array::from_fn(|_| level()), entries: Vec::new(), free: Vec::new() }
+        Self { passed: 0, next: u64::MAX, levels: std::array::from_fn(|_| level()), entries: Vec::new(), free: Vec::new() }
     }
 
     /// Adds a timer; one whose deadline has passed fires with the next [`Self::advance`].
@@ -94,13 +96,20 @@ impl Wheel {
         if entry.generation != key.generation || entry.waker.is_none() {
             return None;
         }
-        self.unlink(key.index);
+        if self.unlink(key.index) {
+            self.look_for_next();
+        }
         self.release(key.index)
     }
 
     /// The tick at which something has to be done: a timer fires, or moves to a finer level. Never later than the first deadline.
     pub(crate) fn next_tick(&self) -> Option<u64> {
-        self.next_slot().map(|(_, _, tick)| tick)
+        debug_assert_eq!(self.next, self.next_slot().map_or(u64::MAX, |(_, _, tick)| tick));
+        (self.next != u64::MAX).then_some(self.next)
+    }
+
+    fn look_for_next(&mut self) {
+        self.next = self.next_slot().map_or(u64::MAX, |(_, _, tick)| tick);
     }
 
     /// Time has come to `now`: hands out the wakers of all timers whose deadline is not later.
@@ -121,6 +130,7 @@ impl Wheel {
             }
         }
         self.passed = self.passed.max(now);
+        self.look_for_next();
     }
 
     fn next_slot(&self) -> Option<(usize, usize, u64)> {
@@ -145,6 +155,7 @@ impl Wheel {
         let slot = (deadline >> (SLOT_BITS * level as u32)) as usize % SLOTS;
         let first = std::mem::replace(&mut self.levels[level].first[slot], index);
         self.levels[level].occupied |= 1 << slot;
+        self.next = self.next.min(deadline >> (SLOT_BITS * level as u32) << (SLOT_BITS * level as u32));
         if first != NONE {
             self.entries[first as usize].previous = index;
         }
@@ -154,9 +165,10 @@ impl Wheel {
         entry.next = first;
     }
 
-    fn unlink(&mut self, index: u32) {
+    /// Takes a timer out of its slot; true when the slot holds no other.
+    fn unlink(&mut self, index: u32) -> bool {
         let Entry { place, previous, next, .. } = self.entries[index as usize];
-        let Some((level, slot)) = place else { return };
+        let Some((level, slot)) = place else { return false };
         let (level, slot) = (usize::from(level), usize::from(slot));
         if next != NONE {
             self.entries[next as usize].previous = previous;
@@ -169,6 +181,7 @@ impl Wheel {
         } else {
             self.entries[previous as usize].next = next;
         }
+        previous == NONE && next == NONE
     }
 
     fn release(&mut self, index: u32) -> Option<Waker> {

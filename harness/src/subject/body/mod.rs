@@ -8,6 +8,7 @@
 //! ```
 
 pub mod atomics;
+mod cancel;
 pub mod cell;
 pub mod coordinate;
 pub mod drive;
@@ -17,9 +18,11 @@ pub mod fan_in;
 #[cfg(target_os = "linux")]
 pub mod file;
 pub mod http;
+mod idle_tasks;
 #[cfg(target_os = "linux")]
 pub mod io;
 pub mod latency;
+pub mod lifecycle;
 pub mod mutex;
 mod option;
 pub mod outside;
@@ -37,6 +40,7 @@ pub mod sleep;
 pub mod stack;
 pub mod stream;
 pub mod tasks;
+mod timers;
 pub mod turns;
 pub mod users;
 pub mod wakes_outside;

@@ -13,10 +13,11 @@ use zokio_report::schema::journal::Failure;
 use zokio_report::schema::record::TrialRecord;
 
 use super::cell::HandOverCell;
+use super::lifecycle::Lifecycle;
 use super::rounds::Rounds;
 use super::stack::Stack;
 use super::tasks::{Outside, Tasks, unbound};
-use super::{fan_in, mutex, outside, pacer, ping_pong, users};
+use super::{cancel, fan_in, idle_tasks, mutex, outside, pacer, ping_pong, timers, users};
 use crate::measure::recorder::{ErrorClass, Recorder};
 use crate::measure::tally::Ledger;
 use crate::subject::protocol::Trial;
@@ -37,7 +38,7 @@ pub fn record(recorder: &mut Recorder, is_right: bool, operations: u64) {
 ///
 /// # Errors
 /// A [`Failure`] of the set-up.
-pub fn run<T: Stack, F: Outside<T>>(
+pub fn run<T: Stack + Lifecycle, F: Outside<T>>(
     fleet: F,
     control: &Arc<Ledger>,
     trial: &Trial,
@@ -61,6 +62,9 @@ pub fn run<T: Stack, F: Outside<T>>(
         SchedulingMode::PingPong => ping_pong::run::<T, F>(fleet, control, trial, workload, session),
         SchedulingMode::MpscFanIn => fan_in::run::<T, F>(fleet, control, trial, workload, session),
         SchedulingMode::MutexContended => mutex::run::<T, F>(fleet, control, trial, workload, session),
+        SchedulingMode::Timers => timers::run::<T, F>(fleet, control, trial, workload, session),
+        SchedulingMode::Cancel => cancel::run::<T, F>(fleet, control, trial, workload, session),
+        SchedulingMode::IdleTasks => idle_tasks::run::<T, F>(fleet, control, trial, workload, session),
         SchedulingMode::Chain => users::run(fleet, control, trial, session, |number| unbound::<T>(chainer::<T>(shared(), number, tasks))),
     }
 }

@@ -50,6 +50,13 @@ pub(super) fn run_scheduling(
         SchedulingMode::SpawnOutside => {
             return Err(drive::unsupported("the ceiling has one kind of thread: nothing is outside it; leave it out of `subjects`"));
         }
+        SchedulingMode::Timers => return Err(drive::unsupported("the ceiling has no timers: a wheel by hand would be one more runtime's")),
+        SchedulingMode::Cancel => {
+            return Err(drive::unsupported("the ceiling has nobody who could abort a task: it is one loop; leave it out of `subjects`"));
+        }
+        SchedulingMode::IdleTasks => {
+            return Err(drive::unsupported("an idle task of the ceiling is its future and nothing else; leave it out of `subjects`"));
+        }
     };
     threads::run(trial, session, control, "ceiling", threads::report(variant, trial), |users| {
         on_thread(control, users.clone(), || body(control, users.clone(), operations));

@@ -9,6 +9,7 @@
 
 mod files;
 pub mod fleet;
+mod lifecycle;
 pub mod stack;
 #[cfg(target_os = "linux")]
 mod whole_files;

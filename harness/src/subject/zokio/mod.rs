@@ -6,6 +6,7 @@
 
 mod files;
 pub mod fleet;
+mod lifecycle;
 pub mod pool;
 pub mod stack;
 #[cfg(target_os = "linux")]

@@ -8,7 +8,7 @@
 //! | `…_ns_p50`, `_p90`, `_p99`, `_p999` | that quantile of the trial's histogram, where its samples support it |
 //! | `cpu_ns_per_op` | that of the cheapest batch, where both sides of the pair read it batch by batch; else as in a run |
 //! | `syscalls_per_op` | total of the window / successes, as in a run |
-//! | `rss_peak_bytes` | of the subject's processes, as in a run |
+//! | `rss_peak_bytes`, `bytes_per_task` | of the subject's processes, as in a run |
 //!
 //! Batches are slices of the measured window, about equally long. One much shorter than the others is left out: its rate is that of a
 //! moment. A record without batches has one, its window.
@@ -32,7 +32,7 @@ const BATCH_SHARE_MIN: f64 = 0.5;
 /// Steps of the clock within which two readings are the same.
 const FLOOR_TICKS: f64 = 3.0;
 /// What an operation or a process costs.
-const COSTS: [&str; 3] = ["cpu_ns_per_op", "syscalls_per_op", "rss_peak_bytes"];
+const COSTS: [&str; 4] = ["cpu_ns_per_op", "syscalls_per_op", "rss_peak_bytes", metrics::BYTES_PER_TASK];
 /// A slope, not a rate.
 const LEAK: &str = "leak_kib_per_s";
 /// Rates of the course of a trial and of an overload.
@@ -63,6 +63,7 @@ impl<'a> TrialValues<'a> {
             "cpu_ns_per_op" => metrics::cpu_ns_per_op(&trial),
             "syscalls_per_op" => metrics::syscalls_per_op(&trial),
             "rss_peak_bytes" => metrics::rss_peak_bytes(&trial),
+            metrics::BYTES_PER_TASK => metrics::bytes_per_task(&trial),
             "achieved_rate_per_s" => units::rate_per_s(self.record.work.ok, trial.elapsed(), self.clock_tick),
             "bytes_per_s" => self.fastest_batch().map(|rate| rate * self.record.work.bytes as f64 / self.record.work.ok as f64),
             _ if !has_value(metric) => None,
@@ -222,12 +223,30 @@ mod tests {
     }
 
     #[test]
+    fn the_memory_of_an_idle_task_is_what_the_process_grew_by() {
+        let grown = |record: &mut TrialRecord, _: &mut Evidence| {
+            record.counters.insert("idle_bytes".into(), 12_900);
+            record.counters.insert("idle_tasks".into(), 100);
+        };
+        assert_eq!(value("bytes_per_task", grown), Some(129.0));
+        assert_eq!(value("bytes_per_task", |_, _| ()), None);
+    }
+
+    #[test]
     fn what_never_has_a_value_is_known_beforehand() {
-        for metric in ["round_trips_per_s", "bytes_per_s", "achieved_rate_per_s", "cpu_ns_per_op", "rss_peak_bytes", "wake_latency_ns_p99"]
-        {
+        for metric in [
+            "round_trips_per_s",
+            "bytes_per_s",
+            "achieved_rate_per_s",
+            "cpu_ns_per_op",
+            "rss_peak_bytes",
+            "bytes_per_task",
+            "wake_latency_ns_p99",
+        ] {
             assert!(has_value(metric), "{metric}");
         }
-        for metric in ["service_time_ns_max", "error_rate", "peak_rate_per_s", "leak_kib_per_s", "bytes_per_task", "recovery_time_ns"] {
+        for metric in ["service_time_ns_max", "error_rate", "peak_rate_per_s", "leak_kib_per_s", "bytes_per_connection", "recovery_time_ns"]
+        {
             assert!(!has_value(metric), "{metric}");
         }
     }

@@ -134,7 +134,7 @@ fn least_cpu_ns(row: &Row<'_>, trial: &Recorded<'_>) -> Result<f64, String> {
 }
 
 /// The first number under `key`, anywhere in the effective case.
-fn number_named(value: &Value, key: &str) -> Option<f64> {
+pub(super) fn number_named(value: &Value, key: &str) -> Option<f64> {
     match value {
         Value::Object(fields) => {
             let own = fields.get(key).and_then(Value::as_f64);

@@ -1,12 +1,15 @@
 //! The record against itself: does what it claims fit together?
 
-use super::super::calibration;
 use super::super::row::{Recorded, Row};
+use super::super::{calibration, metrics};
+use super::bounds::number_named;
 use super::finding::{Finding, worst_trial};
 use crate::schema::histogram::{self, Histogram};
 use crate::schema::record::{TrialRecord, Work};
 use crate::units::{Nanos, Share, grouped};
 
+/// What an idle task of the mode `idle-tasks` keeps while it waits: its future, the same for every subject.
+pub const IDLE_STATE_BYTES: u64 = 64;
 /// A batch below so many clock steps cannot be timed to 1 %.
 const STEPS_INVALID: f64 = 100.0;
 /// A batch below so many clock steps cannot be timed to 0.1 %.
@@ -122,11 +125,34 @@ fn work_mismatch(row: &Row<'_>, trial: &Recorded<'_>) -> Option<String> {
             return Some(format!("{ok} successes of {per_operation} bytes each are not the {bytes} bytes claimed"));
         }
     }
+    if let Some(mismatch) = invented_memory(row, trial) {
+        return Some(mismatch);
+    }
     let times = trial.histograms.and_then(|histograms| histograms.get(row.time_id())).filter(|times| !times.is_empty());
     if times.is_none() && row.is_ranked_by_time() {
         return Some(format!("the row is ranked by `{}`, and the record has no such times", row.time_id()));
     }
     times.and_then(|times| invented_times(work, times, &trial.record.batches))
+}
+
+/// Memory that was not measured: of other tasks than those asked for, less than what each of them keeps, or more than the process ever had.
+fn invented_memory(row: &Row<'_>, trial: &Recorded<'_>) -> Option<String> {
+    if row.case.primary_metric != metrics::BYTES_PER_TASK {
+        return None;
+    }
+    let [Some(bytes), Some(tasks)] = metrics::IDLE.map(|id| trial.record.counters.get(id).copied()) else {
+        return Some("the row is ranked by the memory of idle tasks, and the record does not count `idle_bytes` and `idle_tasks`".into());
+    };
+    let wanted = number_named(&row.case.effective, "tasks").filter(|wanted| *wanted != tasks as f64);
+    if let Some(wanted) = wanted {
+        return Some(format!("{} idle tasks are not the {wanted} that were asked for", grouped(tasks)));
+    }
+    if bytes < tasks.saturating_mul(IDLE_STATE_BYTES) {
+        let (bytes, tasks) = (grouped(bytes), grouped(tasks));
+        return Some(format!("{bytes} bytes for {tasks} idle tasks that keep {IDLE_STATE_BYTES} bytes each"));
+    }
+    let peak = metrics::rss_peak_bytes(trial).filter(|peak| bytes as f64 > *peak)?;
+    Some(format!("{} bytes for idle tasks, and the process never had more than {}", grouped(bytes), grouped(peak as u64)))
 }
 
 /// A distribution that was not measured: of another count than the operations, or of one value while the batches tell of many.
@@ -202,4 +228,45 @@ pub(super) fn tail_support(row: &Row<'_>) -> Option<Finding> {
         format!("withheld for want of samples: {}; there are {}", withheld.join(", "), grouped(samples))
     };
     Some(Finding::pass(detail).with(samples as f64, histogram::samples_needed(0.999) as f64))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::sample::Journal;
+    use crate::schema::validity::CheckState;
+
+    #[test]
+    fn the_memory_of_idle_tasks_is_theirs_and_enough_for_them() {
+        use CheckState::{Invalid, Pass};
+        let cases = [
+            // (idle tasks, idle bytes, peak of the process, verdict) where 1,000 tasks were asked for.
+            (Some(1_000), Some(128_000), 9_000_000, Pass),
+            (Some(1_000), Some(64_000), 9_000_000, Pass),
+            (Some(1_000), Some(63_999), 9_000_000, Invalid),
+            (Some(1_000), Some(0), 9_000_000, Invalid),
+            (Some(999), Some(128_000), 9_000_000, Invalid),
+            (Some(2_000), Some(128_000), 9_000_000, Invalid),
+            (Some(1_000), Some(128_000), 100_000, Invalid),
+            (Some(1_000), None, 9_000_000, Invalid),
+            (None, Some(128_000), 9_000_000, Invalid),
+        ];
+        for (tasks, bytes, peak, expected) in cases {
+            let mut journal = Journal::sleeps();
+            journal.header.cases[0].workload = "scheduling".into();
+            journal.header.cases[0].primary_metric = "bytes_per_task".into();
+            journal.header.cases[0].effective = json!({ "workload": { "scheduling": { "tasks": 1_000 } } });
+            journal.each("tokio", |record, evidence| {
+                record.work.verified = record.work.ok;
+                record.counters.extend(tasks.map(|tasks| ("idle_tasks".to_owned(), tasks)));
+                record.counters.extend(bytes.map(|bytes| ("idle_bytes".to_owned(), bytes)));
+                evidence.processes[0].rss_peak_bytes = peak;
+            });
+            let result = journal.summarize();
+            let row = result.cases[0].subjects.iter().find(|row| row.subject == "tokio").unwrap();
+            let check = row.validity.checks.iter().find(|check| check.id == "work-done").unwrap();
+            assert_eq!(check.state, expected, "{tasks:?} {bytes:?} {peak}: {check:?}");
+        }
+    }
 }

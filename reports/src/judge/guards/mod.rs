@@ -28,6 +28,7 @@ mod shares;
 #[cfg(test)]
 mod tests;
 
+pub use self::claims::IDLE_STATE_BYTES;
 use self::finding::Finding;
 pub use self::floor::doubles;
 pub use self::kernel::clocks_disagree;
