@@ -22,6 +22,7 @@ use std::ptr::NonNull;
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
 use super::error::JoinError;
+use super::panics::swallow_panic;
 use super::state::{Paused, Start, State, Woken};
 use crate::mem::slab::{self, CELL_ALIGN, CELL_BYTES_MAX, Slab, VacantCell};
 use crate::primitives::UnsafeCell;
@@ -198,8 +199,7 @@ impl TaskRef {
             // SAFETY: JOIN_WAKER was set when we completed, so the slot is ours (T3).
             let waker = self.header().join_waker.with_mut(|slot| unsafe { (*slot).take() });
             if let Some(waker) = waker {
-                // Whoever waits may have a waker of another kind; its panic is not this thread's.
-                context::with_reason(WakeReason::Join, || swallow_panic(|| waker.wake()));
+                context::with_reason(WakeReason::Join, || swallow_panic(|| waker.wake())); // it may be anybody's
             }
             return; // dropping `self` gives the reference up
         }
@@ -350,17 +350,6 @@ unsafe fn take_output<F: Future>(header: NonNull<Header>, target: *mut ()) {
         // SAFETY: the caller says what `target` is.
         unsafe { *target.cast::<Option<Result<F::Output, JoinError>>>() = Some(output) };
     }
-}
-
-/// Runs code of a user that nobody waits for: the panic hook has told of a panic. Its payload may panic as well when it is dropped, and that one's
-/// too: as this could go on for ever, the tenth is leaked.
-fn swallow_panic(body: impl FnOnce()) {
-    let mut caught = catch_unwind(AssertUnwindSafe(body));
-    for _ in 1..10 {
-        let Err(payload) = caught else { return };
-        caught = catch_unwind(AssertUnwindSafe(|| drop(payload)));
-    }
-    std::mem::forget(caught);
 }
 
 fn raw_waker(header: NonNull<Header>) -> RawWaker {
