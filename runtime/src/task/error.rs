@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Why awaiting a [`JoinHandle`](super::JoinHandle) gave no output.
 pub struct JoinError(Reason);
@@ -65,14 +64,3 @@ impl fmt::Debug for JoinError {
 }
 
 impl std::error::Error for JoinError {}
-
-/// Runs code of a user that nobody waits for: the panic hook has told of a panic. Its payload may panic as well when it is dropped, and that one's
-/// too: as this could go on for ever, the tenth is leaked.
-pub(super) fn swallow_panic(body: impl FnOnce()) {
-    let mut caught = catch_unwind(AssertUnwindSafe(body));
-    for _ in 1..10 {
-        let Err(payload) = caught else { return };
-        caught = catch_unwind(AssertUnwindSafe(|| drop(payload)));
-    }
-    std::mem::forget(caught);
-}

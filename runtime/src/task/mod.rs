@@ -9,6 +9,7 @@ mod join_set;
 #[cfg(all(test, zokio_loom))]
 #[expect(unsafe_code, reason = "cells of loom are accessed through raw pointers")]
 mod models;
+mod panics;
 pub(crate) mod raw;
 pub(crate) mod state;
 mod yield_now;

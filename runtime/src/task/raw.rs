@@ -25,7 +25,8 @@ use std::task::{Context, Poll, Waker};
 
 pub(crate) use self::waker::is_task_waker;
 use self::waker::raw_waker;
-use super::error::{JoinError, swallow_panic};
+use super::error::JoinError;
+use super::panics::swallow_panic;
 use super::state::{Left, Paused, Start, State, Woken};
 use crate::mem::slab::{self, CELL_ALIGN, CELL_BYTES_MAX, Slab, VacantCell};
 use crate::primitives::UnsafeCell;
@@ -206,8 +207,7 @@ impl TaskRef {
             // SAFETY: JOIN_WAKER was set when we completed, so the slot is ours (T3).
             let waker = self.header().join_waker.with_mut(|slot| unsafe { (*slot).take() });
             if let Some(waker) = waker {
-                // Whoever waits may have a waker of another kind; its panic is not this thread's.
-                context::with_reason(WakeReason::Join, || swallow_panic(|| waker.wake()));
+                context::with_reason(WakeReason::Join, || swallow_panic(|| waker.wake())); // it may be anybody's
             }
             return; // dropping `self` gives the reference up
         }
