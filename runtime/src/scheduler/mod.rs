@@ -15,6 +15,8 @@
 mod alarm;
 pub(crate) mod context;
 mod idle;
+#[cfg(all(test, zokio_shuttle))]
+mod models;
 mod ready;
 mod shared;
 mod steal;

@@ -10,7 +10,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::sync::{Arc, Barrier};
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,7 @@ use super::shared::{self, Shared, SlabOwner};
 use super::steal::NOTHING_WAITED;
 use crate::driver::{self, Driver, DriverConfig, DriverKind, Wait};
 use crate::mem::slab::Slab;
+use crate::primitives::executor::{Barrier, now, thread};
 use crate::task::raw::{self, Ran, TaskRef};
 
 /// How often the slot for the next task is served in a row before the queue gets its turn; more would starve the queue.
@@ -122,9 +123,9 @@ impl Worker<'_> {
     fn run(&mut self) {
         while !self.shared().is_closing() {
             // Only polls are timed: what the driver does for them in the kernel says nothing about how long the queue will take.
-            let began = Instant::now();
+            let began = now();
             let polls = self.run_ready(began);
-            let now = Instant::now();
+            let now = now();
             self.note_poll_time(polls, now - began);
             let found = self.look_around(now);
             if found || self.has_ready() {
@@ -150,7 +151,7 @@ impl Worker<'_> {
             polls += 1;
             self.run_entry(entry);
             if polls == next_reading {
-                if began.elapsed() >= LOOK_INTERVAL {
+                if now() - began >= LOOK_INTERVAL {
                     break;
                 }
                 next_reading += stride;
@@ -306,7 +307,7 @@ impl Worker<'_> {
             if all_complete {
                 break;
             }
-            std::thread::yield_now();
+            thread::yield_now();
         }
         barrier.wait();
         self.drain();

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::wheel::Key;
+use crate::primitives::executor::now;
 use crate::scheduler::{Shared, context};
 
 /// Longer sleeps end after this: more than a century, and far from overflow.
@@ -27,7 +28,7 @@ const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// # Panics
 /// When polled outside every runtime.
 pub fn sleep(duration: Duration) -> Sleep {
-    sleep_until(Instant::now() + duration.min(FOREVER))
+    sleep_until(now() + duration.min(FOREVER))
 }
 
 /// Waits until `deadline`, never less. See [`sleep`].
@@ -68,7 +69,7 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if Instant::now() >= self.deadline {
+        if now() >= self.deadline {
             return Poll::Ready(());
         }
         let known = self.timer.as_ref().is_some_and(|timer| timer.shared.workers[timer.worker].timers.update(timer.key, cx.waker()));
