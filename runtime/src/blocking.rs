@@ -6,17 +6,17 @@
 //! Rule: a thread leaves the count in the critical section in which it saw the queue empty, so nobody relies on a thread that is about to end.
 
 use std::cell::Cell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::ptr;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::thread::{self, JoinHandle as ThreadHandle};
 use std::time::{Duration, Instant};
 
 use crate::mem::slab::Slab;
-use crate::primitives::lock_std;
+use crate::primitives::executor::thread::{self, JoinHandle as ThreadHandle};
+use crate::primitives::executor::{Condvar, Mutex, MutexGuard, lock, now, thread_local};
 use crate::scheduler::{Shared, SlabOwner, context};
 use crate::task::JoinHandle;
 use crate::task::raw::{self, ANY_WORKER, TaskRef};
@@ -38,7 +38,7 @@ struct Inner {
     idle: usize,
     threads: usize,
     started: usize,
-    handles: HashMap<usize, ThreadHandle<()>>,
+    handles: BTreeMap<usize, ThreadHandle<()>>,
     is_closed: bool,
     /// Nobody waits for the threads any more.
     is_detached: bool,
@@ -70,7 +70,7 @@ where
     R: Send + 'static,
 {
     let pool = &shared.blocking;
-    let mut inner = lock_std(&pool.inner);
+    let mut inner = lock(&pool.inner);
     if inner.is_closed {
         drop(inner);
         return shared.spawn_cancelled(RunOnce(Some(closure)));
@@ -97,7 +97,7 @@ fn add_thread(shared: &Arc<Shared>, mut inner: MutexGuard<'_, Inner>) {
         let shared = shared.clone();
         move || run(&shared, index)
     });
-    let mut inner = lock_std(&shared.blocking.inner);
+    let mut inner = lock(&shared.blocking.inner);
     match spawned {
         Ok(thread) => drop(inner.handles.insert(index, thread)),
         Err(error) => {
@@ -114,16 +114,16 @@ fn add_thread(shared: &Arc<Shared>, mut inner: MutexGuard<'_, Inner>) {
 
 /// The life of a thread.
 fn run(shared: &Arc<Shared>, index: usize) {
-    WORKS_FOR.set(Arc::as_ptr(shared));
+    WORKS_FOR.with(|runtime| runtime.set(Arc::as_ptr(shared)));
     context::enter_shared(shared, true, || {
         let pool = &shared.blocking;
         let keep_alive = Duration::from_millis(shared.config.thread_keep_alive_ms);
-        let mut inner = lock_std(&pool.inner);
+        let mut inner = lock(&pool.inner);
         loop {
             while let Some(entry) = inner.queue.pop_front() {
                 drop(inner);
                 drop(entry.run());
-                inner = lock_std(&pool.inner);
+                inner = lock(&pool.inner);
             }
             if inner.is_closed {
                 break;
@@ -153,13 +153,13 @@ fn cancel(queue: VecDeque<TaskRef>) {
 impl BlockingPool {
     /// Threads that run, idle ones included.
     pub(crate) fn threads(&self) -> usize {
-        lock_std(&self.inner).threads
+        lock(&self.inner).threads
     }
 
     /// Nothing new is taken; what waits is cancelled, what runs goes on.
     pub(crate) fn close(&self) {
         let (queue, slab) = {
-            let mut inner = lock_std(&self.inner);
+            let mut inner = lock(&self.inner);
             inner.is_closed = true;
             (std::mem::take(&mut inner.queue), inner.slab.take())
         };
@@ -172,10 +172,10 @@ impl BlockingPool {
     ///
     /// Called by one of these threads, it does not wait for that one.
     pub(crate) fn wait(&self, shared: &Arc<Shared>, deadline: Option<Instant>) -> bool {
-        let own = usize::from(WORKS_FOR.get() == Arc::as_ptr(shared));
-        let mut inner = lock_std(&self.inner);
+        let own = usize::from(WORKS_FOR.with(Cell::get) == Arc::as_ptr(shared));
+        let mut inner = lock(&self.inner);
         while inner.threads > own && !inner.is_detached {
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(now()));
             inner = match left {
                 Some(Duration::ZERO) => {
                     inner.is_detached = true;

@@ -29,6 +29,7 @@
 //! Where next: [`Builder`] and [`config`] for what can be set, [`task`], [`time`], [`sync`] and [`net`] for what tasks do, [`pool`] and [`mem`] for what
 //! they use again and again; on Linux also `fs` for files and `io` for what lies between files and sockets.
 #![deny(unsafe_code)]
+#![cfg_attr(zokio_shuttle, allow(dead_code, reason = "the model runs on its own driver instead of the two others"))]
 
 mod blocking;
 pub mod buf;

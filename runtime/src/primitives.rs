@@ -1,11 +1,16 @@
-//! The only place that names std or loom atomics, cells and locks.
+//! The only place that names std, loom or shuttle atomics, cells, locks and threads.
 //!
-//! Built with `--cfg zokio_loom`, the protocols of this crate run inside loom's model checker; in every other build these names are
-//! std's. The [`UnsafeCell`] has loom's closure interface, so that an access under loom is checked for exclusiveness.
+//! Built with `--cfg zokio_loom`, the protocols of this crate run inside loom's model checker; with `--cfg zokio_shuttle` the whole executor
+//! runs inside shuttle's; in every other build these names are std's. The [`UnsafeCell`] has loom's closure interface, so that an access
+//! under loom is checked for exclusiveness. What only shuttle looks at is in [`executor`].
 
 #![expect(unsafe_code, reason = "the scoped thread-local pointer")]
 
 use std::cell::Cell;
+
+pub(crate) mod executor;
+#[cfg(zokio_shuttle)]
+mod stepped;
 
 #[cfg(zokio_loom)]
 pub(crate) use self::modelled::*;
@@ -14,8 +19,10 @@ pub(crate) use self::plain::*;
 
 #[cfg(not(zokio_loom))]
 mod plain {
-    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
-    pub(crate) use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
+    pub(crate) use std::sync::atomic::{Ordering, fence};
+    pub(crate) use std::sync::{Arc, RwLock, RwLockReadGuard};
+
+    pub(crate) use super::executor::{AtomicPtr, AtomicU32, AtomicUsize, Mutex};
 
     /// std's cell with loom's interface.
     #[derive(Debug, Default)]
@@ -41,7 +48,10 @@ mod plain {
     impl Pause {
         /// Lets the other thread go on: spins for a moment at first, gives the processor away later.
         pub(crate) fn wait(&self) {
+            #[cfg(not(zokio_shuttle))]
             self.0.snooze();
+            #[cfg(zokio_shuttle)]
+            super::executor::thread::yield_now();
         }
     }
 }

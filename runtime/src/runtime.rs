@@ -3,15 +3,15 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, mpsc};
-use std::thread::{self, JoinHandle as ThreadHandle};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::blocking;
 use crate::config::RuntimeConfig;
 use crate::driver::{DriverConfig, DriverReport};
 use crate::metrics::{RuntimeMetrics, WorkerMetrics};
-use crate::primitives::lock_std;
+use crate::primitives::executor::thread::{self, JoinHandle as ThreadHandle};
+use crate::primitives::executor::{Condvar, Mutex, lock, mpsc, now};
 use crate::scheduler::context;
 use crate::scheduler::worker::{self, WorkerSetup};
 use crate::scheduler::{Ready, Rendezvous, Shared};
@@ -92,7 +92,7 @@ impl Runtime {
     fn start_worker(&self, setup: WorkerSetup, started: mpsc::Sender<io::Result<()>>) -> io::Result<()> {
         let (alive, cpu) = (self.alive.clone(), self.shared.config.pin_workers.as_ref().map(|cpus| cpus[setup.index % cpus.len()]));
         let name = format!("{}-{}", self.shared.config.thread_name, setup.index);
-        *lock_std(&alive.count) += 1;
+        *lock(&alive.count) += 1;
         let spawned = thread::Builder::new().name(name).spawn({
             let alive = alive.clone();
             move || {
@@ -106,9 +106,9 @@ impl Runtime {
             }
         });
         match spawned {
-            Ok(thread) => lock_std(&self.threads).push(thread),
+            Ok(thread) => lock(&self.threads).push(thread),
             Err(error) => {
-                *lock_std(&alive.count) -= 1;
+                *lock(&alive.count) -= 1;
                 return Err(error);
             }
         }
@@ -209,13 +209,13 @@ impl Runtime {
     /// the limit.
     pub fn shutdown_timeout(self, limit: Duration) -> bool {
         self.shared.close();
-        let deadline = Instant::now() + if is_worker() { Duration::ZERO } else { limit };
-        let mut count = lock_std(&self.alive.count);
+        let deadline = now() + if is_worker() { Duration::ZERO } else { limit };
+        let mut count = lock(&self.alive.count);
         while *count != 0 {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = deadline.saturating_duration_since(now());
             if left.is_zero() {
                 drop(count);
-                lock_std(&self.threads).clear();
+                lock(&self.threads).clear();
                 self.shared.blocking.wait(&self.shared, Some(deadline));
                 return false;
             }
@@ -231,11 +231,11 @@ impl Drop for Runtime {
         self.shared.close();
         if is_worker() {
             // The thread of this task has to meet the others before any of them ends; and two runtimes may drop each other.
-            lock_std(&self.threads).clear();
-            self.shared.blocking.wait(&self.shared, Some(Instant::now()));
+            lock(&self.threads).clear();
+            self.shared.blocking.wait(&self.shared, Some(now()));
             return;
         }
-        for thread in lock_std(&self.threads).drain(..) {
+        for thread in lock(&self.threads).drain(..) {
             let _ = thread.join();
         }
         self.shared.blocking.wait(&self.shared, None);
@@ -259,11 +259,12 @@ struct Leaves(Arc<Alive>);
 
 impl Drop for Leaves {
     fn drop(&mut self) {
-        if thread::panicking() {
+        // In a model, shuttle reports the panic and the schedule that led to it.
+        if cfg!(not(zokio_shuttle)) && thread::panicking() {
             eprintln!("zokio: a worker thread panicked outside of a task; the process cannot go on");
             std::process::abort();
         }
-        *lock_std(&self.0.count) -= 1;
+        *lock(&self.0.count) -= 1;
         self.0.changed.notify_all();
     }
 }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use super::Driver;
 use super::local::LocalDriver;
 use super::remote::Remote;
+use crate::primitives::executor::thread_local;
 
 /// The driver of the current thread.
 #[derive(Debug)]
@@ -48,10 +49,10 @@ pub(crate) fn enter<R>(current: &Current, body: impl FnOnce() -> R) -> R {
     struct Restore(*const Current);
     impl Drop for Restore {
         fn drop(&mut self) {
-            CURRENT.set(self.0);
+            CURRENT.with(|current| current.set(self.0));
         }
     }
-    let _restore = Restore(CURRENT.replace(current));
+    let _restore = Restore(CURRENT.with(|slot| slot.replace(current)));
     body()
 }
 
@@ -60,7 +61,7 @@ pub(crate) fn enter<R>(current: &Current, body: impl FnOnce() -> R) -> R {
 pub(crate) fn with<R>(look: impl FnOnce(&Current) -> R) -> R {
     // SAFETY: null, or set by `enter`, whose borrow lasts until it takes the pointer back; it never leaves its thread, and the
     // reference cannot leave `look`.
-    look(unsafe { CURRENT.get().as_ref() }.unwrap_or(&Current::None))
+    look(unsafe { CURRENT.with(Cell::get).as_ref() }.unwrap_or(&Current::None))
 }
 
 #[cfg(all(test, not(zokio_loom)))]

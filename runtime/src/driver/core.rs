@@ -6,6 +6,8 @@ use std::task::Waker;
 
 use super::Wait;
 use super::cell::CellRef;
+#[cfg(zokio_shuttle)]
+use super::mock::MockCore;
 use super::poll::PollCore;
 use super::remote::Remote;
 use super::state::Completed;
@@ -21,6 +23,9 @@ pub(super) enum Core {
     Uring(UringCore),
     /// Readiness from epoll, kqueue or IOCP.
     Poll(PollCore),
+    /// What shuttle decides.
+    #[cfg(zokio_shuttle)]
+    Mock(MockCore),
 }
 
 /// Calls the same method of whichever driver it is.
@@ -30,6 +35,8 @@ macro_rules! dispatch {
             #[cfg(target_os = "linux")]
             Core::Uring($driver) => $call,
             Core::Poll($driver) => $call,
+            #[cfg(zokio_shuttle)]
+            Core::Mock($driver) => $call,
         }
     };
 }
@@ -42,6 +49,8 @@ impl Core {
             #[cfg(target_os = "linux")]
             Core::Uring(driver) => driver.submit(cell),
             Core::Poll(driver) => driver.submit(cell, attempted),
+            #[cfg(zokio_shuttle)]
+            Core::Mock(driver) => driver.submit(cell),
         }
     }
 
@@ -69,6 +78,8 @@ impl Core {
             #[cfg(target_os = "linux")]
             Core::Uring(_) => debug_assert!(false, "token {token}: a ring registers no socket"),
             Core::Poll(driver) => driver.forget(token),
+            #[cfg(zokio_shuttle)]
+            Core::Mock(_) => unreachable!("token {token}: the mock registers no socket"),
         }
     }
 

@@ -93,6 +93,8 @@ impl LocalDriver {
             #[cfg(target_os = "linux")]
             Core::Uring(_) => O::ATTEMPT_ON_RING && inner.inline_left.get() > 0,
             Core::Poll(_) => inner.inline_left.get() > 0,
+            #[cfg(zokio_shuttle)]
+            Core::Mock(_) => crate::primitives::executor::one_in(4),
         };
         if self.is_ring() {
             operation.on_ring();

@@ -19,6 +19,8 @@ mod core;
 mod counters;
 mod erased;
 mod local;
+#[cfg(zokio_shuttle)]
+mod mock;
 mod park;
 mod poll;
 mod remote;
@@ -116,7 +118,7 @@ impl Drop for Driver {
 }
 
 /// The driver that `config` asks for, or the one to fall back to.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(zokio_shuttle)))]
 fn open(config: &DriverConfig) -> io::Result<(Core, Arc<Remote>, DriverReport)> {
     if config.choice == IoDriver::Polling {
         return open_poll(config, None);
@@ -133,12 +135,20 @@ fn open(config: &DriverConfig) -> io::Result<(Core, Arc<Remote>, DriverReport)> 
 }
 
 /// Elsewhere there is only polling.
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", zokio_shuttle)))]
 fn open(config: &DriverConfig) -> io::Result<(Core, Arc<Remote>, DriverReport)> {
     match config.choice {
         IoDriver::IoUring => Err(io::Error::new(io::ErrorKind::Unsupported, "io_uring: only on Linux; choose `auto` or `polling`")),
         IoDriver::Auto | IoDriver::Polling => open_poll(config, None),
     }
+}
+
+/// The mock that shuttle's model runs on, whatever `config` asks for.
+#[cfg(zokio_shuttle)]
+fn open(_config: &DriverConfig) -> io::Result<(Core, Arc<Remote>, DriverReport)> {
+    let remote = Remote::new(waking::Waking::Bell(mock::Bell::default()), supported::Supported::default());
+    let report = DriverReport { kind: DriverKind::IoUring, reason: None, flags: String::new() };
+    Ok((Core::Mock(mock::MockCore::default()), remote, report))
 }
 
 fn open_poll(config: &DriverConfig, reason: Option<String>) -> io::Result<(Core, Arc<Remote>, DriverReport)> {

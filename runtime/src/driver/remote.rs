@@ -13,8 +13,7 @@
 #![expect(unsafe_code, reason = "frees cells across threads; invariants R1 and R2")]
 
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use crossbeam_utils::CachePadded;
 
@@ -23,6 +22,8 @@ use super::counters::Counters;
 use super::park::ParkWord;
 use super::supported::Supported;
 use super::waking::Waking;
+use crate::primitives::Ordering;
+use crate::primitives::executor::{AtomicBool, AtomicPtr, AtomicUsize, Mutex, MutexGuard};
 
 /// What `freed` points to once the driver is closed. No cell has this address: cells are aligned to 64 bytes.
 const CLOSED: *mut OpCell = ptr::without_provenance_mut(1);

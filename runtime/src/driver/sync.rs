@@ -3,7 +3,7 @@
 pub(crate) use crate::primitives::{AtomicU32, Ordering};
 
 /// Waits for another thread's next few instructions: the `round`th time in a row.
-#[cfg(not(zokio_loom))]
+#[cfg(not(any(zokio_loom, zokio_shuttle)))]
 pub(crate) fn relax(round: u32) {
     // 64 pauses are far more than the owner needs, unless it was preempted: then its core is better given away.
     if round < 64 {
@@ -17,4 +17,10 @@ pub(crate) fn relax(round: u32) {
 #[cfg(zokio_loom)]
 pub(crate) fn relax(_round: u32) {
     loom::thread::yield_now();
+}
+
+/// Lets shuttle run another thread.
+#[cfg(zokio_shuttle)]
+pub(crate) fn relax(_round: u32) {
+    crate::primitives::executor::thread::yield_now();
 }

@@ -13,6 +13,9 @@ pub(super) enum Waking {
     Event(EventFd),
     /// The polling driver waits in it.
     Poll(Arc<Selector>),
+    /// The owner's thread of a model waits for it.
+    #[cfg(zokio_shuttle)]
+    Bell(super::mock::Bell),
 }
 
 impl Waking {
@@ -22,6 +25,8 @@ impl Waking {
             #[cfg(target_os = "linux")]
             Self::Event(_) => None,
             Self::Poll(selector) => Some(selector),
+            #[cfg(zokio_shuttle)]
+            Self::Bell(_) => None,
         }
     }
 
@@ -31,6 +36,11 @@ impl Waking {
             #[cfg(target_os = "linux")]
             Self::Event(event) => event.write(),
             Self::Poll(selector) => selector.notify(),
+            #[cfg(zokio_shuttle)]
+            Self::Bell(bell) => {
+                bell.ring();
+                Ok(())
+            }
         };
         // A counter that is full already, the only error left, wakes as well.
         debug_assert!(!matches!(&result, Err(error) if error.kind() != io::ErrorKind::WouldBlock), "cannot wake: {result:?}");

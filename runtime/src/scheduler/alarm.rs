@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::worker::{SENTINEL_FIRST, SENTINEL_LONGEST, Worker};
 use crate::driver::Wait;
+use crate::primitives::executor;
 
 /// At most so long is spun before a deadline.
 const EARLY_MAX: Duration = Duration::from_micros(40);
@@ -19,7 +20,7 @@ impl Worker<'_> {
         let is_sentinel = self.shared().idle.become_sentinel();
         let deadline = own.timers.before_sleep();
         let pause = is_sentinel.then_some(self.sentinel_pause);
-        let timer = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()).saturating_sub(self.early));
+        let timer = deadline.map(|deadline| deadline.saturating_duration_since(executor::now()).saturating_sub(self.early));
         let wait = match (timer, pause) {
             (Some(timer), Some(pause)) => Wait::For(timer.min(pause)),
             (Some(only), None) | (None, Some(only)) => Wait::For(only),
@@ -42,7 +43,7 @@ impl Worker<'_> {
 
     /// Awake: learns from a wait that was to be ended by its time, and spins away what is left of it while there is nothing else to do.
     fn rise(&mut self, deadline: Instant, is_timed: bool) {
-        let mut now = Instant::now();
+        let mut now = executor::now();
         // Nothing is learned from a wait that something else ended before its time.
         if is_timed && let Some(late) = (now + self.early).checked_duration_since(deadline) {
             // Follows the least at once and the rest slowly: to be up too early costs CPU time.
@@ -57,8 +58,8 @@ impl Worker<'_> {
             && shared.injector.is_empty()
             && !shared.is_closing()
         {
-            std::hint::spin_loop();
-            now = Instant::now();
+            executor::spin_loop();
+            now = executor::now();
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::driver;
 use crate::mem::Heap;
 use crate::mem::slab::{self, Slab, VacantCell};
 use crate::primitives::Scoped;
+use crate::primitives::executor::thread_local;
 use crate::task::JoinHandle;
 use crate::task::raw::{self, ANY_WORKER, TaskRef};
 

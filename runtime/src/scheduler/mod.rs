@@ -15,6 +15,8 @@
 mod alarm;
 pub(crate) mod context;
 mod idle;
+#[cfg(all(test, zokio_shuttle))]
+mod models;
 mod ready;
 #[cfg(all(test, not(zokio_loom)))]
 mod ready_tests;

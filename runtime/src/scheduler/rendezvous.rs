@@ -1,8 +1,6 @@
 //! Where the workers meet at shutdown: a barrier that some of them may be taken off, for a runtime that did not come up whole.
 
-use std::sync::{Condvar, Mutex};
-
-use crate::primitives::lock_std;
+use crate::primitives::executor::{Condvar, Mutex, lock};
 
 /// See the module page. It may be used again and again.
 #[derive(Debug)]
@@ -26,7 +24,7 @@ impl Rendezvous {
 
     /// Waits until all threads that are expected have called this.
     pub(crate) fn wait(&self) {
-        let mut inner = lock_std(&self.inner);
+        let mut inner = lock(&self.inner);
         inner.arrived += 1;
         let meeting = inner.meetings;
         self.end_if_all_are_here(&mut inner);
@@ -37,7 +35,7 @@ impl Rendezvous {
 
     /// From now on, so many threads fewer are expected.
     pub(crate) fn excuse(&self, count: usize) {
-        let mut inner = lock_std(&self.inner);
+        let mut inner = lock(&self.inner);
         inner.expected -= count;
         self.end_if_all_are_here(&mut inner);
     }
@@ -51,7 +49,7 @@ impl Rendezvous {
     }
 }
 
-#[cfg(all(test, not(zokio_loom)))]
+#[cfg(all(test, not(any(zokio_loom, zokio_shuttle))))]
 mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};

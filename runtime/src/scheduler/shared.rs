@@ -1,9 +1,7 @@
 //! What all threads of one runtime share.
 
 use std::future::Future;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, OnceLock};
 
 use crossbeam_deque::Injector;
 
@@ -14,7 +12,8 @@ use crate::config::RuntimeConfig;
 use crate::driver::{DriverReport, Remote};
 use crate::mem::slab::Slab;
 use crate::metrics::WorkerCounters;
-use crate::primitives::lock_std;
+use crate::primitives::Ordering;
+use crate::primitives::executor::{AtomicBool, AtomicUsize, Mutex, lock, switch_point};
 use crate::task::JoinHandle;
 use crate::task::raw::{self, ANY_WORKER, TaskRef};
 use crate::time::TimerShard;
@@ -83,7 +82,7 @@ pub(crate) struct Inbox {
 
 impl Inbox {
     fn push(&self, task: TaskRef) {
-        let mut tasks = lock_std(&self.tasks);
+        let mut tasks = lock(&self.tasks);
         tasks.push(task);
         self.length.store(tasks.len(), Ordering::SeqCst);
     }
@@ -98,7 +97,7 @@ impl Inbox {
         if self.is_empty() {
             return Vec::new();
         }
-        let mut tasks = lock_std(&self.tasks);
+        let mut tasks = lock(&self.tasks);
         self.length.store(0, Ordering::SeqCst);
         std::mem::take(&mut *tasks)
     }
@@ -116,7 +115,7 @@ impl Shared {
             closing: AtomicBool::new(false),
             next_home: AtomicUsize::new(0),
         });
-        *lock_std(&shared.outside) = Some(Slab::new(SlabOwner { shared: shared.clone() }));
+        *lock(&shared.outside) = Some(Slab::new(SlabOwner { shared: shared.clone() }));
         shared
     }
 
@@ -147,7 +146,7 @@ impl Shared {
         F::Output: Send + 'static,
     {
         let (entry, handle) = {
-            let mut outside = lock_std(&self.outside);
+            let mut outside = lock(&self.outside);
             // Under the lock: the shutdown takes it after it closed, so it sees every task that is born here.
             match outside.as_mut().filter(|_| !self.is_closing()) {
                 Some(slab) => raw::spawn_into(slab, future, affinity),
@@ -167,7 +166,7 @@ impl Shared {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let mut outside = lock_std(&self.outside);
+        let mut outside = lock(&self.outside);
         let Some(slab) = outside.as_mut().filter(|_| !self.is_closing()) else {
             drop(outside);
             return futures.into_iter().map(|future| self.spawn_cancelled(future)).collect();
@@ -175,6 +174,7 @@ impl Shared {
         let mut handles = Vec::with_capacity(futures.len());
         for future in futures {
             let (entry, handle) = raw::spawn_into(slab, future, ANY_WORKER);
+            switch_point();
             self.injector.push(entry);
             handles.push(JoinHandle::new(handle));
         }
@@ -202,6 +202,7 @@ impl Shared {
     pub(crate) fn schedule(&self, entry: TaskRef) {
         match entry.affinity() {
             ANY_WORKER => {
+                switch_point();
                 self.injector.push(entry);
                 self.wake_somebody();
             }
@@ -226,10 +227,10 @@ impl Shared {
     /// Called when no worker polls any more.
     pub(crate) fn cancel_outside(&self) -> bool {
         // Not under the lock: a future's destructor may spawn.
-        let tasks = lock_std(&self.outside).as_ref().map(raw::live_tasks).unwrap_or_default();
+        let tasks = lock(&self.outside).as_ref().map(raw::live_tasks).unwrap_or_default();
         let all_complete = cancel_all(tasks);
         if all_complete {
-            let slab = lock_std(&self.outside).take();
+            let slab = lock(&self.outside).take();
             drop(slab);
         }
         all_complete

@@ -23,6 +23,7 @@ use super::shared::{self, Shared, SlabOwner};
 use super::steal::NOTHING_WAITED;
 use crate::driver::{self, Driver, DriverConfig, DriverKind, Wait};
 use crate::mem::slab::Slab;
+use crate::primitives::executor::{now, thread};
 use crate::task::raw::{self, Ran, TaskRef};
 
 /// How often the slot for the next task is served in a row before the queue gets its turn; more would starve the queue.
@@ -124,9 +125,9 @@ impl Worker<'_> {
     fn run(&mut self) {
         while !self.shared().is_closing() {
             // Only polls are timed: what the driver does for them in the kernel says nothing about how long the queue will take.
-            let began = Instant::now();
+            let began = now();
             let polls = self.run_ready(began);
-            let now = Instant::now();
+            let now = now();
             self.note_poll_time(polls, now - began);
             let found = self.look_around(now);
             if found || self.has_ready() {
@@ -152,7 +153,7 @@ impl Worker<'_> {
             polls += 1;
             self.run_entry(entry);
             if polls == next_reading {
-                if began.elapsed() >= LOOK_INTERVAL {
+                if now() - began >= LOOK_INTERVAL {
                     break;
                 }
                 next_reading += stride;
@@ -307,7 +308,7 @@ impl Worker<'_> {
             if all_complete {
                 break;
             }
-            std::thread::yield_now();
+            thread::yield_now();
         }
         barrier.wait();
         self.drain();

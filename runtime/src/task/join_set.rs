@@ -7,12 +7,12 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
 use super::error::JoinError;
 use super::join::{AbortHandle, JoinHandle};
-use crate::primitives::lock_std;
+use crate::primitives::executor::{Mutex, lock};
 use crate::scheduler::context;
 
 /// Tasks whose outputs are awaited together; dropping the set aborts them.
@@ -61,7 +61,7 @@ struct Entry {
 impl Wake for Entry {
     fn wake(self: Arc<Self>) {
         let waker = {
-            let mut inner = lock_std(&self.finished.inner);
+            let mut inner = lock(&self.finished.inner);
             inner.keys.push_back(self.key);
             inner.waker.take()
         };
@@ -119,7 +119,7 @@ impl<T> JoinSet<T> {
 
     /// An output that is there already.
     pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
-        let key = lock_std(&self.finished.inner).keys.pop_front()?;
+        let key = lock(&self.finished.inner).keys.pop_front()?;
         Some(self.output(key))
     }
 
@@ -129,7 +129,7 @@ impl<T> JoinSet<T> {
             return Poll::Ready(None);
         }
         let key = {
-            let mut inner = lock_std(&self.finished.inner);
+            let mut inner = lock(&self.finished.inner);
             let Some(key) = inner.keys.pop_front() else {
                 let old = inner.waker.replace(cx.waker().clone());
                 drop(inner);

@@ -1,12 +1,11 @@
 //! The timers of one worker: its wheel, behind a lock that is all but uncontended.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::wheel::{Key, Wheel};
-use crate::primitives::lock_std;
+use crate::primitives::Ordering;
+use crate::primitives::executor::{AtomicU64, Mutex, lock, now};
 
 /// Length of a tick as a power of two in nanoseconds: 2^16 ns is 65.5 µs, the most a timer is late by rounding.
 const TICK_BITS: u32 = 16;
@@ -32,7 +31,7 @@ struct Inner {
 impl TimerShard {
     pub(crate) fn new() -> Self {
         let inner = Inner { wheel: Wheel::new(), sleeps_until: 0, is_closed: false };
-        Self { origin: Instant::now(), next: AtomicU64::new(u64::MAX), inner: Mutex::new(inner) }
+        Self { origin: now(), next: AtomicU64::new(u64::MAX), inner: Mutex::new(inner) }
     }
 
     /// The first tick that does not begin before `deadline`.
@@ -49,7 +48,7 @@ impl TimerShard {
     /// Adds a timer; the second value says that the owner sleeps past it and must be woken. `None` when the owner is gone.
     pub(crate) fn insert(&self, deadline: Instant, waker: Waker) -> Option<(Key, bool)> {
         let tick = self.tick_at_or_after(deadline);
-        let mut inner = lock_std(&self.inner);
+        let mut inner = lock(&self.inner);
         if inner.is_closed {
             drop(inner); // before the waker goes
             return None;
@@ -61,14 +60,14 @@ impl TimerShard {
 
     /// Gives a live timer another waker; false when it has fired.
     pub(crate) fn update(&self, key: Key, waker: &Waker) -> bool {
-        let updated = lock_std(&self.inner).wheel.update(key, waker);
+        let updated = lock(&self.inner).wheel.update(key, waker);
         updated.is_some() // the old waker goes outside of the lock: it may be the last of a task that has timers
     }
 
     /// Removes a timer.
     pub(crate) fn cancel(&self, key: Key) {
         let waker = {
-            let mut inner = lock_std(&self.inner);
+            let mut inner = lock(&self.inner);
             let waker = inner.wheel.cancel(key);
             self.publish(&inner.wheel);
             waker
@@ -86,14 +85,14 @@ impl TimerShard {
         if self.next.load(Ordering::Relaxed) > tick {
             return;
         }
-        let mut inner = lock_std(&self.inner);
+        let mut inner = lock(&self.inner);
         inner.wheel.advance(tick, wakers);
         self.publish(&inner.wheel);
     }
 
     /// The owner goes to sleep: when it must be awake again.
     pub(crate) fn before_sleep(&self) -> Option<Instant> {
-        let mut inner = lock_std(&self.inner);
+        let mut inner = lock(&self.inner);
         let next = inner.wheel.next_tick();
         inner.sleeps_until = next.unwrap_or(u64::MAX);
         next.map(|tick| self.origin + Duration::from_nanos(tick << TICK_BITS))
@@ -101,12 +100,12 @@ impl TimerShard {
 
     /// The owner is awake.
     pub(crate) fn after_sleep(&self) {
-        lock_std(&self.inner).sleeps_until = 0;
+        lock(&self.inner).sleeps_until = 0;
     }
 
     /// The owner ends: hands out every waker, and takes no timer from now on.
     pub(crate) fn close(&self, wakers: &mut Vec<Waker>) {
-        let mut inner = lock_std(&self.inner);
+        let mut inner = lock(&self.inner);
         inner.is_closed = true;
         inner.wheel.clear(wakers);
         self.publish(&inner.wheel);

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::wheel::Key;
+use crate::primitives::executor::now;
 use crate::scheduler::{Shared, context};
 
 /// A sleep of at least this much, polled for the first time, is a timer without another look at the clock (24 ns on the virtual machines measured,
@@ -33,7 +34,7 @@ const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// # Panics
 /// When polled outside every runtime, and in a blocking closure that goes on after the workers of its runtime have ended.
 pub fn sleep(duration: Duration) -> Sleep {
-    Sleep { deadline: Instant::now() + duration.min(FOREVER), is_ahead: duration >= AHEAD, timer: None }
+    Sleep { deadline: now() + duration.min(FOREVER), is_ahead: duration >= AHEAD, timer: None }
 }
 
 /// Waits until `deadline`, never less. See [`sleep`].
@@ -78,7 +79,7 @@ impl Future for Sleep {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         // A timer that was polled before looks at the clock each time: a task that never gives way must see its time go by.
-        if !mem::take(&mut self.is_ahead) && Instant::now() >= self.deadline {
+        if !mem::take(&mut self.is_ahead) && now() >= self.deadline {
             return Poll::Ready(());
         }
         let known = self.timer.as_ref().is_some_and(|timer| timer.shared.workers[timer.worker].timers.update(timer.key, cx.waker()));
