@@ -27,7 +27,7 @@ const LAYERS: [(&str, &[&[&str]]); 3] = [
             &["fs"],
             &["io"],
             &["net"],
-            &["runtime", "builder"],
+            &["runtime", "builder", "internals"],
         ],
     ),
     ("reports/src", &[&["units", "exit"], &["schema"], &["stats"], &["judge", "sample"], &["render"]]),

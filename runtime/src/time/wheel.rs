@@ -88,6 +88,7 @@ impl Wheel {
                 wakers.extend(self.release(index));
             }
         }
+        self.look_for_next();
     }
 
     /// Removes a timer; its waker comes back, to be dropped outside of any lock. `None` when it is gone already.
