@@ -13,7 +13,7 @@
 //! chunks finds every live task, hence there is no list of owned tasks and no lock at spawn.
 //!
 //! Invariants
-//!  S1. The first word of a cell is zero exactly while the cell is vacant (chunks start zeroed; [`State::vacate`] precedes a free).
+//!  S1. The first four bytes of a cell are zero exactly while the cell is vacant (chunks start zeroed; [`State::vacate`] precedes a free).
 //!  S2. A cell is freed once, by whoever gave up the last reference.
 //!  S3. The remote stack is only pushed to and only emptied whole (R1 of [`home`](super::home)).
 //!  S4. A chunk is released by its owner when it closes with no live cell, otherwise by whoever frees its last cell afterwards: exactly one
@@ -39,7 +39,7 @@ const CLASSES: [usize; 10] = [64, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048
 /// The largest cell.
 pub(crate) const CELL_BYTES_MAX: usize = CLASSES[CLASSES.len() - 1];
 
-/// A vacant cell, linked into a list through its second word; the first stays zero (S1).
+/// A vacant cell, linked into a list through its second word; the first stays as it is (S1).
 #[repr(C)]
 struct Vacant {
     state: usize,
@@ -124,7 +124,7 @@ impl VacantCell {
     /// Takes `cell` back.
     ///
     /// # Safety
-    /// `cell` came from a `Slab<O>` of the type it will be freed with, its content is dropped and its first word is zero (S1), and
+    /// `cell` came from a `Slab<O>` of the type it will be freed with, its content is dropped and its first four bytes are zero (S1), and
     /// nobody uses it any more (S2).
     pub(crate) unsafe fn new(cell: NonNull<u8>) -> Self {
         Self(cell)
@@ -182,7 +182,7 @@ impl<O> Slab<O> {
         std::ptr::eq(&*self.remote, remote)
     }
 
-    /// A vacant cell of at least `bytes` (at most [`CELL_BYTES_MAX`]), aligned to [`CELL_ALIGN`]. Its first word is zero.
+    /// A vacant cell of at least `bytes` (at most [`CELL_BYTES_MAX`]), aligned to [`CELL_ALIGN`]. Its first four bytes are zero.
     pub(crate) fn allocate(&mut self, bytes: usize) -> NonNull<u8> {
         let class = class_of(bytes);
         if self.classes[class].free.is_null() {
@@ -245,7 +245,7 @@ impl<O> Slab<O> {
         slot.bump_end = slot.bump.wrapping_add(cells * CLASSES[class]);
     }
 
-    /// Calls `visit` with every cell that was ever handed out; vacant ones have a zero first word (S1).
+    /// Calls `visit` with every cell that was ever handed out; vacant ones have four zero bytes first (S1).
     pub(crate) fn for_each_cell(&self, mut visit: impl FnMut(NonNull<u8>)) {
         for &chunk in &self.chunks {
             for cell in self.handed_out(chunk) {

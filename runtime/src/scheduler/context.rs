@@ -22,6 +22,9 @@ const WAKE_COST_NS: u64 = 30_000;
 /// back there.
 const MOVE_COST_NS: u64 = 100;
 
+/// After a look at the queue, so many pushes at most go by without another; fewer while little waits.
+const LOOK_PUSHES_MAX: u64 = 15;
+
 /// Whether `waiting` tasks whose polls take so long are run sooner by two workers: each would run half, the other after a wake-up and with the
 /// cost of moving them.
 #[inline]
@@ -60,6 +63,8 @@ pub(crate) struct WorkerContext {
     /// Identity of the task that is polled: the data pointer of its waker.
     pub(super) polled: Cell<*const ()>,
     pub(super) yielded: Cell<bool>,
+    /// Pushes without a look whether the queue is worth waking a sleeper.
+    pub(super) pushes_to_look: Cell<u32>,
 }
 
 thread_local! {
@@ -320,8 +325,15 @@ impl WorkerContext {
     /// A task of this affinity was pushed.
     #[inline]
     fn hint_if_worth(&self, affinity: u32) {
-        if affinity == ANY_WORKER && self.shared.idle.is_worth_a_hint() {
+        if affinity != ANY_WORKER || !self.shared.idle.is_worth_a_hint() {
+            return;
+        }
+        // Few tasks more change little, and a sleeper may stay one for long: not every push looks.
+        let wait = self.pushes_to_look.get();
+        if wait == 0 || !self.shared.idle.has_sentinel() {
             self.hint();
+        } else {
+            self.pushes_to_look.set(wait - 1);
         }
     }
 
@@ -330,6 +342,7 @@ impl WorkerContext {
     fn hint(&self) {
         let waiting = self.ready.stealable_len() as u64;
         let poll_ns = self.shared.workers[self.index].counters.poll_ns.get();
+        self.pushes_to_look.set(waiting.min(LOOK_PUSHES_MAX) as u32);
         if is_worth_moving(waiting, poll_ns) || (waiting >= 2 && !self.shared.idle.has_sentinel()) {
             self.shared.wake_somebody();
         }

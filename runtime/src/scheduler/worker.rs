@@ -92,6 +92,7 @@ pub(crate) fn run(setup: WorkerSetup, started: impl FnOnce(io::Result<()>)) {
         reason: Cell::new(WakeReason::Message),
         polled: Cell::new(std::ptr::null()),
         yielded: Cell::new(false),
+        pushes_to_look: Cell::new(0),
         shared,
     };
     let current = Current::Worker(context);

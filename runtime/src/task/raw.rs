@@ -1,7 +1,7 @@
 //! The task cell, and all unsafe code of tasks.
 //!
 //! ```text
-//!  cell: │ Header: state · vtable · join waker · affinity │ Stage: future, then output, then nothing │
+//!  cell: │ Header: state · affinity · vtable · join waker │ Stage: future, then output, then nothing │
 //! ```
 //!
 //! Invariants
@@ -39,10 +39,10 @@ pub(crate) const ANY_WORKER: u32 = u32::MAX;
 #[repr(C)]
 pub(crate) struct Header {
     pub(crate) state: State,
-    vtable: &'static VTable,
-    pub(super) join_waker: UnsafeCell<Option<Waker>>,
     /// The only worker that may run this task, or [`ANY_WORKER`].
     affinity: u32,
+    vtable: &'static VTable,
+    pub(super) join_waker: UnsafeCell<Option<Waker>>,
 }
 
 struct VTable {
@@ -101,7 +101,7 @@ where
 
 fn place<F: Future>(slab: &mut Slab<SlabOwner>, future: F, affinity: u32) -> (TaskRef, TaskRef) {
     let cell: NonNull<Cell<F>> = slab.allocate(size_of::<Cell<F>>()).cast();
-    let header = Header { state: State::new(), vtable: const { &Cell::<F>::VTABLE }, join_waker: UnsafeCell::new(None), affinity };
+    let header = Header { state: State::new(), affinity, vtable: const { &Cell::<F>::VTABLE }, join_waker: UnsafeCell::new(None) };
     // SAFETY: the cell is vacant, large enough and aligned; `State::new` makes the first word non-zero (T4).
     unsafe { cell.write(Cell { header, stage: UnsafeCell::new(Stage::Running(future)) }) };
     (TaskRef(cell.cast()), TaskRef(cell.cast()))

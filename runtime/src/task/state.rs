@@ -17,26 +17,26 @@
 //! Orderings: every move that hands the future or its output to another thread is `AcqRel` (or `Acquire` on the taking and
 //! `Release` on the giving side); a reference is counted up `Relaxed`, since its holder has one already.
 
-use crate::primitives::{AtomicUsize, Ordering};
+use crate::primitives::{AtomicU32, Ordering};
 
 /// The future may be touched by the one thread that owns the queue entry.
-const RUNNING: usize = 1;
+const RUNNING: u32 = 1;
 /// The output is stored; set once, by the thread that was RUNNING.
-const COMPLETE: usize = 1 << 1;
+const COMPLETE: u32 = 1 << 1;
 /// Woken: the task is in a queue, or will be put into one by the thread that runs it.
-const NOTIFIED: usize = 1 << 2;
+const NOTIFIED: u32 = 1 << 2;
 /// Abort was asked for.
-const CANCELLED: usize = 1 << 3;
+const CANCELLED: u32 = 1 << 3;
 /// The join handle lives; it will take or drop the output.
-const JOIN: usize = 1 << 4;
+const JOIN: u32 = 1 << 4;
 /// The join waker is written and belongs to the thread that completes the task.
-const JOIN_WAKER: usize = 1 << 5;
-/// One reference.
-const REFERENCE: usize = 1 << 6;
+const JOIN_WAKER: u32 = 1 << 5;
+/// One reference. Room for 67 million, of which half are given out: 32 bits, so that a small task is one cache line.
+const REFERENCE: u32 = 1 << 6;
 
 /// The state word.
 #[derive(Debug)]
-pub(crate) struct State(AtomicUsize);
+pub(crate) struct State(AtomicU32);
 
 /// What a thread that popped the task has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +92,7 @@ pub(crate) enum Left {
 impl State {
     /// A new task: RUNNING in a queue, one reference for the entry and one for the join handle.
     pub(crate) fn new() -> Self {
-        Self(AtomicUsize::new(RUNNING | JOIN | (2 * REFERENCE)))
+        Self(AtomicU32::new(RUNNING | JOIN | (2 * REFERENCE)))
     }
 
     /// Whether the output is stored (`Acquire`: it may be read afterwards).
@@ -169,7 +169,7 @@ impl State {
         self.notify(CANCELLED)
     }
 
-    fn notify(&self, extra: usize) -> Woken {
+    fn notify(&self, extra: u32) -> Woken {
         let mut seen = self.0.load(Ordering::Relaxed);
         loop {
             if seen & COMPLETE != 0 || (extra != 0 && seen & extra != 0) {
@@ -187,7 +187,7 @@ impl State {
     /// Takes a reference beside one that the caller has.
     pub(crate) fn retain(&self) {
         let before = self.0.fetch_add(REFERENCE, Ordering::Relaxed);
-        assert!(before <= usize::MAX / 2, "reference count overflow");
+        assert!(before <= u32::MAX / 2, "more than 33 million wakers of one task");
     }
 
     /// Takes a reference to a task that may be gone; false when it is. For the walk over a slab at shutdown.
