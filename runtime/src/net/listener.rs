@@ -6,9 +6,9 @@ use std::net::{SocketAddr, ToSocketAddrs};
 
 use socket2::Socket;
 
-use super::{TcpSocket, TcpStream, internet, no_address};
+use super::{TcpSocket, TcpStream, close, descriptor, internet, no_address};
 use crate::driver::Submission;
-use crate::op::{Accept, Close, Mode, SharedSocket};
+use crate::op::{Accept, InternetAddr, Mode, SharedSocket};
 
 /// Connections that may wait to be accepted, unless said otherwise. Linux cuts it to `net.core.somaxconn`.
 const BACKLOG: u32 = 1024;
@@ -67,7 +67,7 @@ impl TcpListener {
         let listener = self.socket.clone();
         async move {
             loop {
-                if let Some((socket, peer)) = Submission::new(Accept::new(listener.clone())).await? {
+                if let Some((socket, peer)) = Submission::new(Accept::<InternetAddr>::new(listener.clone())).await? {
                     return Ok((TcpStream::accepted(socket), peer));
                 }
             }
@@ -87,23 +87,8 @@ impl TcpListener {
     /// # Errors
     /// The operating system's.
     pub async fn close(self) -> io::Result<()> {
-        match self.socket.into_sole() {
-            Some(socket) => Submission::new(Close::new(socket)).await,
-            None => Ok(()),
-        }
+        close(self.socket).await
     }
 }
 
-#[cfg(unix)]
-impl std::os::fd::AsRawFd for TcpListener {
-    fn as_raw_fd(&self) -> std::os::fd::RawFd {
-        self.raw().as_raw_fd()
-    }
-}
-
-#[cfg(unix)]
-impl std::os::fd::AsFd for TcpListener {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.raw().as_fd()
-    }
-}
+descriptor!(TcpListener);
