@@ -46,6 +46,61 @@ impl TcpListener {
         socket.listen(BACKLOG)
     }
 
+    /// So many listeners at one address, over which the kernel spreads the connections (`SO_REUSEPORT`): one a worker, so that each accepts
+    /// what it serves, and no connection is handed from worker to worker. A connection belongs to the ring where it was accepted, and so
+    /// does the listener: accept in a task that stays on its worker ([`Runtime::spawn_on`](crate::Runtime::spawn_on)).
+    ///
+    /// The kernel chooses by the addresses of a connection, not by how busy a worker is: it suits many short connections, and few long ones
+    /// may meet on one worker. What waits at a listener that is closed is reset. Linux spreads; the BSDs give all to the last.
+    ///
+    /// ```
+    /// use zokio::net::{TcpListener, TcpStream};
+    ///
+    /// let runtime = zokio::Builder::new().worker_threads(2).build()?;
+    /// let listeners = TcpListener::bind_many("127.0.0.1:0", runtime.config().worker_threads)?;
+    /// let address = listeners[0].local_addr()?;
+    /// for (worker, listener) in listeners.into_iter().enumerate() {
+    ///     let _serves = runtime.spawn_on(worker, async move {
+    ///         while let Ok((stream, _)) = listener.accept().await {
+    ///             // Begins on this worker; a worker without work may take it over.
+    ///             drop(zokio::spawn(async move { stream.write_all("welcome").await.0 }));
+    ///         }
+    ///     });
+    /// }
+    /// runtime.block_on(async {
+    ///     let stream = TcpStream::connect(address).await?;
+    ///     assert_eq!(stream.read_exact(vec![0; 7]).await.1, b"welcome");
+    ///     Ok::<(), std::io::Error>(())
+    /// })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The operating system's: of the last address tried for the first listener, or of a later listener.
+    #[cfg(all(unix, not(target_os = "solaris"), not(target_os = "illumos"), not(target_os = "cygwin")))]
+    pub fn bind_many(address: impl ToSocketAddrs, listeners: usize) -> io::Result<Vec<Self>> {
+        let shared = |address: SocketAddr| {
+            let socket = TcpSocket::for_address(&address)?;
+            socket.set_reuseaddr(true)?;
+            socket.set_reuseport(true)?;
+            socket.bind(address)?;
+            socket.listen(BACKLOG)
+        };
+        let mut last = no_address();
+        for address in address.to_socket_addrs()? {
+            match shared(address) {
+                Ok(first) => {
+                    // Port 0 was chosen by the first.
+                    let address = first.local_addr()?;
+                    let others = (1..listeners).map(|_| shared(address));
+                    return std::iter::once(Ok(first)).chain(others).take(listeners).collect();
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
     pub(super) fn new(socket: SharedSocket) -> Self {
         Self { socket }
     }

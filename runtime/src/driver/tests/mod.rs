@@ -11,7 +11,10 @@ mod files_lost;
 mod limits;
 mod pipe;
 mod send_file;
+mod sockets_lost;
 mod threads;
+mod udp;
+mod unix;
 mod vectored;
 
 use super::{DriverConfig, IoDriver};
