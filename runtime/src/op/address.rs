@@ -10,7 +10,7 @@ pub(crate) trait Address: Unpin + Send + std::fmt::Debug + Sized + 'static {
     /// The same as std names it.
     type Std: Send;
 
-    /// Whether a receiver without room makes no event when it has room again: then an attempt fails with [`is_full`].
+    /// Whether a receiver without room makes no event when it has room again: then a try that finds none fails with [`is_full`].
     const FULL_IS_SILENT: bool = false;
 
     /// Room for an address that the kernel fills in.

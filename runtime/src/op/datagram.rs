@@ -1,5 +1,8 @@
 //! Sends a datagram to an address, and receives one with the address it came from.
 //!
+//! An address whose sockets are silent about room ([`Address::FULL_IS_SILENT`]) is sent to without waiting, on a ring too; see also
+//! `send_datagram`.
+//!
 //! The operation holds all that sendmsg and recvmsg borrow (header, range, address, buffer), and leads the header to the rest each time it is
 //! handed out: from then on the operation stays where it is until the kernel is done.
 #![expect(unsafe_code, reason = "hands the buffer's pointer to sendmsg and recvmsg, and marks as initialized what was received")]
@@ -145,18 +148,25 @@ impl<B: IoBuf, A: Address> Operation for SendTo<B, A> {
     fn entry(&mut self) -> io_uring::squeue::Entry {
         use std::os::fd::AsRawFd;
         let fd = io_uring::types::Fd(self.socket.get().as_raw_fd());
-        io_uring::opcode::SendMsg::new(fd, self.message.header()).flags(super::send::FLAGS as u32).build()
+        let waiting = if A::FULL_IS_SILENT { libc::MSG_DONTWAIT } else { 0 };
+        io_uring::opcode::SendMsg::new(fd, self.message.header()).flags((super::send::FLAGS | waiting) as u32).build()
     }
 
     fn attempt(&mut self) -> io::Result<u32> {
-        match self.message.attempt_send(&self.socket) {
-            Err(error) if A::FULL_IS_SILENT && error.kind() == io::ErrorKind::WouldBlock => Err(super::address::full()),
-            result => result,
-        }
+        said_full::<A>(self.message.attempt_send(&self.socket))
     }
 
     fn complete(self, result: io::Result<u32>) -> Self::Output {
+        let result = said_full::<A>(result);
         (result.map(|count| count as usize), self.buffer)
+    }
+}
+
+/// Says that there is no room where nothing else will.
+fn said_full<A: Address>(result: io::Result<u32>) -> io::Result<u32> {
+    match result {
+        Err(error) if A::FULL_IS_SILENT && error.kind() == io::ErrorKind::WouldBlock => Err(super::address::full()),
+        result => result,
     }
 }
 

@@ -28,6 +28,8 @@ mod message;
 mod nop;
 mod recv;
 mod send;
+#[cfg(unix)]
+mod send_datagram;
 mod send_then_recv;
 mod shutdown;
 #[cfg(unix)]
@@ -56,6 +58,8 @@ pub(crate) use message::{RecvVectored, SendVectored};
 pub(crate) use nop::Nop;
 pub(crate) use recv::Recv;
 pub(crate) use send::Send;
+#[cfg(unix)]
+pub(crate) use send_datagram::SendDatagram;
 pub(crate) use send_then_recv::SendThenRecv;
 pub(crate) use shutdown::Shutdown;
 #[cfg(unix)]

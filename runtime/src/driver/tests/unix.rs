@@ -355,24 +355,56 @@ fn datagrams_are_cut_to_the_buffer(config: &DriverConfig) {
 }
 
 fn a_connected_datagram_socket_waits_for_its_receiver(config: &DriverConfig) {
-    const DATAGRAMS: u32 = 3_000;
     let executor = Executor::new(config);
     executor.run(async {
         let name = abstract_name();
         let receiver = UnixDatagram::bind_addr(&name).expect("a socket");
         let sender = UnixDatagram::unbound().expect("a socket");
         sender.connect_addr(&name).await.expect("a socket");
-        executor.spawn(async move {
-            // Far more than the receiver's queue holds.
-            for index in 0..DATAGRAMS {
-                sender.send(index.to_ne_bytes().to_vec()).await.0.expect("a send");
+        for round in 0..5 {
+            let queued = fill(&name);
+            let mut sends: Vec<_> = (0..3).map(|index| Box::pin(sender.send(format!("send {index} of {round}")))).collect();
+            for send in &mut sends {
+                assert!(poll_once(send).is_pending(), "there is no room");
             }
-        });
-        for index in 0..DATAGRAMS {
-            assert_eq!(receiver.recv(vec![0; 8]).await.1, index.to_ne_bytes());
+            executor.turn(crate::driver::Wait::For(std::time::Duration::from_millis(1)));
+            for send in &mut sends {
+                assert!(poll_once(send).is_pending(), "there is no room");
+            }
+            // One is given up: what it would have sent is sent whole or not at all.
+            drop(sends.remove(1));
+            for _ in 0..queued {
+                assert_eq!(receiver.recv(vec![0; 64]).await.1, b"filler");
+            }
+            for send in sends {
+                assert_eq!(send.await.0.expect("a send"), 11);
+            }
+            sender.send("the end").await.0.expect("a send");
+            let mut arrived = Vec::new();
+            while let message = receiver.recv(vec![0; 64]).await.1
+                && message != b"the end"
+            {
+                arrived.push(String::from_utf8(message).expect("text"));
+            }
+            arrived.retain(|message| *message != format!("send 1 of {round}"));
+            arrived.sort();
+            assert_eq!(arrived, [format!("send 0 of {round}"), format!("send 2 of {round}")]);
         }
     });
     executor.run_all();
+}
+
+/// Fills the queue of the socket at `name` from outside; returns with how many.
+fn fill(name: &SocketAddr) -> usize {
+    let socket = std::os::unix::net::UnixDatagram::unbound().expect("a socket");
+    socket.set_nonblocking(true).expect("a mode");
+    for count in 0.. {
+        if let Err(error) = socket.send_to_addr(b"filler", name) {
+            assert_eq!(error.kind(), ErrorKind::WouldBlock);
+            return count;
+        }
+    }
+    unreachable!("a queue has an end")
 }
 
 fn an_accept_dropped_while_waiting_takes_no_connection(config: &DriverConfig) {

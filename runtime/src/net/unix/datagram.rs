@@ -12,7 +12,7 @@ use super::{at, bound, connect, named, new_socket, pair, pause};
 use crate::buf::{BufResult, IoBuf, IoBufMut};
 use crate::driver::Submission;
 use crate::net::{close, descriptor, share, std_socket};
-use crate::op::{Mode, Received, Recv, RecvFrom, Send, SendTo, SharedSocket, Shutdown, UnixAddr, is_full};
+use crate::op::{Mode, Received, Recv, RecvFrom, SendDatagram, SendTo, SharedSocket, Shutdown, UnixAddr, is_full};
 
 /// A Unix socket for datagrams: they arrive whole, and in the order in which one socket sent them. A receiver that is behind makes its senders wait.
 ///
@@ -166,7 +166,7 @@ impl UnixDatagram {
 
     /// Sends the initialized bytes of `buffer` as one datagram to the socket it is connected to; waits while that has no room.
     pub fn send<B: IoBuf>(&self, buffer: B) -> impl Future<Output = BufResult<usize, B>> + std::marker::Send + use<B> {
-        Submission::new(Send::new(self.socket.clone(), buffer, 0))
+        send(self.socket.clone(), buffer)
     }
 
     /// The next datagram, as much of it as `buffer` has room for (of a `Vec`, its *capacity*). Zero bytes are an empty datagram.
@@ -213,13 +213,23 @@ impl UnixDatagram {
     }
 }
 
-async fn send_to<B: IoBuf>(socket: SharedSocket, mut buffer: B, target: SocketAddr) -> BufResult<usize, B> {
-    loop {
-        let (result, back) = Submission::new(SendTo::<B, UnixAddr>::new(socket.clone(), buffer, &target)).await;
+async fn send<B: IoBuf>(socket: SharedSocket, buffer: B) -> BufResult<usize, B> {
+    patiently(buffer, |buffer| Submission::new(SendDatagram::new(socket.clone(), buffer))).await
+}
+
+async fn send_to<B: IoBuf>(socket: SharedSocket, buffer: B, target: SocketAddr) -> BufResult<usize, B> {
+    patiently(buffer, |buffer| Submission::new(SendTo::<B, UnixAddr>::new(socket.clone(), buffer, &target))).await
+}
+
+/// Repeats `send` until the receiver has room.
+async fn patiently<B, F: Future<Output = BufResult<usize, B>>>(mut buffer: B, mut send: impl FnMut(B) -> F) -> BufResult<usize, B> {
+    for round in 0.. {
+        let (result, back) = send(buffer).await;
         match result {
             Err(error) if is_full(&error) => buffer = back,
             result => return (result, back),
         }
-        pause().await;
+        pause(round).await;
     }
+    unreachable!("a range without an end")
 }

@@ -10,7 +10,6 @@ pub use datagram::UnixDatagram;
 pub use listener::UnixListener;
 pub use stream::UnixStream;
 
-use std::future::Future;
 use std::io;
 use std::os::unix::net::SocketAddr;
 use std::path::Path;
@@ -22,8 +21,11 @@ use super::share;
 use crate::driver::Submission;
 use crate::op::{Address, Connect, SharedSocket, UnixAddr, is_full};
 
-/// How long to wait for room at the other end, where no poller says when there is some.
-const FULL_PAUSE: Duration = Duration::from_millis(1);
+/// Longest pause before asking again for room at the other end, where no poller says when there is some.
+const PAUSE_MAX: Duration = Duration::from_millis(1);
+/// The first pause that is one; before it, others are let go first so many times.
+const PAUSE_MIN: Duration = Duration::from_micros(16);
+const YIELDS: u32 = 4;
 
 /// A new socket.
 fn new_socket(kind: Type) -> io::Result<Socket> {
@@ -54,15 +56,19 @@ fn named(address: &socket2::SockAddr) -> io::Result<SocketAddr> {
 
 /// Connects `socket`; waits for a listener whose queue is full.
 async fn connect(socket: &SharedSocket, address: &SocketAddr) -> io::Result<()> {
-    loop {
+    for round in 0.. {
         match Submission::new(Connect::<UnixAddr>::new(socket.clone(), address)).await {
-            Err(error) if is_full(&error) => pause().await,
+            Err(error) if is_full(&error) => pause(round).await,
             result => return result,
         }
     }
+    unreachable!("a range without an end")
 }
 
-/// Until there may be room again.
-fn pause() -> impl Future<Output = ()> {
-    crate::time::sleep(FULL_PAUSE)
+/// Until there may be room again, longer from round to round.
+async fn pause(round: u32) {
+    match round.checked_sub(YIELDS) {
+        None => crate::task::yield_now().await,
+        Some(doubled) => crate::time::sleep(PAUSE_MAX.min(PAUSE_MIN * (1 << doubled.min(6)))).await,
+    }
 }
