@@ -57,7 +57,7 @@ impl TcpListener {
     /// use zokio::net::{TcpListener, TcpStream};
     ///
     /// let runtime = zokio::Builder::new().worker_threads(2).build()?;
-    /// let listeners = TcpListener::bind_many("127.0.0.1:0", runtime.config().worker_threads)?;
+    /// let listeners = TcpListener::bind_many("127.0.0.1:0", runtime.metrics().workers.len())?;
     /// let address = listeners[0].local_addr()?;
     /// for (worker, listener) in listeners.into_iter().enumerate() {
     ///     let _serves = runtime.spawn_on(worker, async move {

@@ -110,8 +110,8 @@ macro_rules! std_socket {
         }
     };
 }
-use std_socket;
 use descriptor;
+use std_socket;
 
 /// Nothing to try.
 fn no_address() -> io::Error {

@@ -5,8 +5,8 @@ use std::io;
 use std::net::{Shutdown as Direction, SocketAddr};
 use std::sync::Arc;
 
-use super::bytes::{self, ByteStream};
 use super::TcpStream;
+use super::bytes::{self, ByteStream};
 use crate::buf::{BufResult, IoBuf, IoBufMut};
 #[cfg(unix)]
 use crate::buf::{IoBufs, IoBufsMut};

@@ -8,7 +8,7 @@ use socket2::SockAddr;
 /// An address in the layout that the system takes. It lies inside the operation, where the kernel may write to it.
 pub(crate) trait Address: Unpin + Send + std::fmt::Debug + Sized + 'static {
     /// The same as std names it.
-    type Std: Send;
+    type Std: Unpin + Send + std::fmt::Debug;
 
     /// Whether a receiver without room makes no event when it has room again: then a try that finds none fails with [`is_full`].
     const FULL_IS_SILENT: bool = false;

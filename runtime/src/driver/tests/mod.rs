@@ -15,6 +15,7 @@ mod sockets_lost;
 mod threads;
 mod udp;
 mod unix;
+mod unix_datagrams;
 mod vectored;
 
 use super::{DriverConfig, IoDriver};
