@@ -296,6 +296,8 @@ mod tests {
         const { assert!(Erased::<op::Recv<crate::buf::Slice<Vec<u8>>>>::INLINE) };
         const { assert!(Erased::<op::Send<&'static [u8]>>::INLINE) };
         const { assert!(Erased::<op::Connect>::INLINE) };
+        const { assert!(Erased::<op::SendTo<Vec<u8>, op::InternetAddr>>::INLINE) };
+        const { assert!(Erased::<op::RecvFrom<Vec<u8>, op::InternetAddr>>::INLINE) };
         const { assert!(Erased::<op::Accept>::INLINE) };
     }
 }

@@ -28,6 +28,14 @@ macro_rules! stream_options {
                 self.raw().set_linger(linger)
             }
 
+            /// What closing does with unsent data; see `set_linger`.
+            ///
+            /// # Errors
+            /// The operating system's.
+            pub fn linger(&self) -> std::io::Result<Option<std::time::Duration>> {
+                self.raw().linger()
+            }
+
             /// Size of the kernel's buffer for sending (`SO_SNDBUF`).
             ///
             /// # Errors
@@ -50,6 +58,14 @@ macro_rules! stream_options {
             /// The operating system's.
             pub fn set_ttl(&self, hops: u32) -> std::io::Result<()> {
                 self.raw().set_ttl_v4(hops)
+            }
+
+            /// Hops that IPv4 packets may take.
+            ///
+            /// # Errors
+            /// The operating system's.
+            pub fn ttl(&self) -> std::io::Result<u32> {
+                self.raw().ttl_v4()
             }
 
             /// The local address.

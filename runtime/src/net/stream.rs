@@ -7,10 +7,10 @@ use std::net::{Shutdown as Direction, SocketAddr, ToSocketAddrs};
 use socket2::{Domain, Socket};
 
 use super::options::stream_options;
-use super::{internet, new_socket, no_address, share};
+use super::{bytes, close, descriptor, internet, new_socket, no_address, share};
 use crate::buf::{BufResult, IoBuf, IoBufMut};
 use crate::driver::Submission;
-use crate::op::{Close, Connect, Mode, Recv, Send, SharedSocket, Shutdown};
+use crate::op::{Connect, InternetAddr, Mode, Recv, Send, SharedSocket, Shutdown};
 
 /// A TCP connection. Dropping it closes it, once the operations in flight are done.
 #[derive(Debug)]
@@ -19,6 +19,13 @@ pub struct TcpStream {
 }
 
 stream_options!(TcpStream);
+
+impl bytes::ByteStream for TcpStream {
+    #[expect(private_interfaces, reason = "for this crate alone")]
+    fn shared(&self) -> &SharedSocket {
+        &self.socket
+    }
+}
 
 impl TcpStream {
     /// Connects to the first address that answers. A name blocks the thread while it is resolved; an address in figures does not.
@@ -41,7 +48,7 @@ impl TcpStream {
     }
 
     pub(super) async fn connect_with(socket: SharedSocket, address: SocketAddr) -> io::Result<Self> {
-        Submission::new(Connect::new(socket.clone(), address)).await?;
+        Submission::new(Connect::<InternetAddr>::new(socket.clone(), &address)).await?;
         Ok(Self { socket })
     }
 
@@ -85,23 +92,8 @@ impl TcpStream {
     ///
     /// # Errors
     /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) if the other end stops sending before. The bytes read so far are in the buffer.
-    pub fn read_exact<B: IoBufMut>(&self, mut buffer: B) -> impl Future<Output = BufResult<usize, B>> + std::marker::Send + use<B> {
-        let socket = self.socket.clone();
-        async move {
-            let total = buffer.bytes_init();
-            let mut filled = 0;
-            while filled < total {
-                let (result, part) = Submission::new(Recv::new(socket.clone(), buffer.slice(filled..total))).await;
-                buffer = part.into_inner();
-                match result {
-                    Ok(0) => return (Err(unexpected_eof()), buffer),
-                    Ok(count) => filled += count,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => return (Err(error), buffer),
-                }
-            }
-            (Ok(total), buffer)
-        }
+    pub fn read_exact<B: IoBufMut>(&self, buffer: B) -> impl Future<Output = BufResult<usize, B>> + std::marker::Send + use<B> {
+        bytes::read_exact(self.socket.clone(), buffer)
     }
 
     /// Sends a first part of the initialized bytes of `buffer`; the count may be less than all.
@@ -113,23 +105,8 @@ impl TcpStream {
     ///
     /// # Errors
     /// The operating system's; then it is not known how much was sent.
-    pub fn write_all<B: IoBuf>(&self, mut buffer: B) -> impl Future<Output = BufResult<usize, B>> + std::marker::Send + use<B> {
-        let socket = self.socket.clone();
-        async move {
-            let total = buffer.bytes_init();
-            let mut sent = 0;
-            while sent < total {
-                let (result, back) = Submission::new(Send::new(socket.clone(), buffer, sent)).await;
-                buffer = back;
-                match result {
-                    Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), buffer),
-                    Ok(count) => sent += count,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => return (Err(error), buffer),
-                }
-            }
-            (Ok(total), buffer)
-        }
+    pub fn write_all<B: IoBuf>(&self, buffer: B) -> impl Future<Output = BufResult<usize, B>> + std::marker::Send + use<B> {
+        bytes::write_all(self.socket.clone(), buffer)
     }
 
     /// Sends `length` bytes of `file` from `offset` on, fewer if the file ends before; returns how many. Nothing is copied where the
@@ -177,28 +154,8 @@ impl TcpStream {
     /// # Errors
     /// The operating system's.
     pub async fn close(self) -> io::Result<()> {
-        match self.socket.into_sole() {
-            Some(socket) => Submission::new(Close::new(socket)).await,
-            None => Ok(()),
-        }
+        close(self.socket).await
     }
 }
 
-#[cold]
-fn unexpected_eof() -> io::Error {
-    io::Error::new(io::ErrorKind::UnexpectedEof, "the other end closed before the buffer was filled")
-}
-
-#[cfg(unix)]
-impl std::os::fd::AsRawFd for TcpStream {
-    fn as_raw_fd(&self) -> std::os::fd::RawFd {
-        self.raw().as_raw_fd()
-    }
-}
-
-#[cfg(unix)]
-impl std::os::fd::AsFd for TcpStream {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.raw().as_fd()
-    }
-}
+descriptor!(TcpStream);

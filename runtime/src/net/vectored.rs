@@ -1,9 +1,8 @@
 //! Several buffers in one call.
 
 use std::future::Future;
-use std::io;
 
-use super::TcpStream;
+use super::{TcpStream, bytes};
 use crate::buf::{BufResult, IoBufs, IoBufsMut};
 use crate::driver::Submission;
 use crate::op::{RecvVectored, SendVectored};
@@ -23,22 +22,7 @@ impl TcpStream {
     ///
     /// # Errors
     /// The operating system's; then it is not known how much was sent.
-    pub fn writev_all<V: IoBufs>(&self, mut buffers: V) -> impl Future<Output = BufResult<usize, V>> + Send + use<V> {
-        let socket = self.socket.clone();
-        async move {
-            let total = buffers.bytes_init();
-            let mut sent = 0;
-            while sent < total {
-                let (result, back) = Submission::new(SendVectored::new(socket.clone(), buffers, sent)).await;
-                buffers = back;
-                match result {
-                    Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), buffers),
-                    Ok(count) => sent += count,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => return (Err(error), buffers),
-                }
-            }
-            (Ok(total), buffers)
-        }
+    pub fn writev_all<V: IoBufs>(&self, buffers: V) -> impl Future<Output = BufResult<usize, V>> + Send + use<V> {
+        bytes::writev_all(self.socket.clone(), buffers)
     }
 }

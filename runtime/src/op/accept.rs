@@ -2,35 +2,32 @@
 #![cfg_attr(target_os = "linux", expect(unsafe_code, reason = "accept4 with our own address block; takes over the descriptor it returns"))]
 
 use std::io;
-use std::net::SocketAddr;
 
-#[cfg(target_os = "linux")]
-use super::sockaddr::RawAddr;
-use super::{Interest, Mode, Operation, SharedSocket, uninterrupted};
+use super::{Address, Interest, InternetAddr, Mode, Operation, SharedSocket, uninterrupted};
 
 /// See the module page.
 #[derive(Debug)]
-pub(crate) struct Accept {
+pub(crate) struct Accept<A: Address = InternetAddr> {
     listener: SharedSocket,
     /// What the accepted socket is, by the driver that took it.
     mode: Mode,
     #[cfg(target_os = "linux")]
-    peer: RawAddr,
+    peer: A,
     /// The ring waits for a connection; its result is no descriptor.
     #[cfg(target_os = "linux")]
     waits: bool,
     #[cfg(not(target_os = "linux"))]
-    accepted: Option<(socket2::Socket, SocketAddr)>,
+    accepted: Option<(socket2::Socket, A::Std)>,
 }
 
-impl Accept {
+impl<A: Address> Accept<A> {
     /// The next connection of `listener`.
     pub(crate) fn new(listener: SharedSocket) -> Self {
         Self {
             listener,
             mode: Mode::Unknown,
             #[cfg(target_os = "linux")]
-            peer: RawAddr::empty(),
+            peer: A::empty(),
             #[cfg(target_os = "linux")]
             waits: false,
             #[cfg(not(target_os = "linux"))]
@@ -40,14 +37,14 @@ impl Accept {
 }
 
 /// An accepted connection; `None`: there may be one now, try again.
-pub(crate) type Accepted = Option<(SharedSocket, SocketAddr)>;
+pub(crate) type Accepted<A> = Option<(SharedSocket, <A as Address>::Std)>;
 
 /// On the ring too, the connection is taken by accept4, and the ring only waits for one to come. A ring's own accept takes one connection a
 /// turn, and a turn of a busy worker is long: five hundred connections at once would wait for five hundred turns. Nor does a
 /// cancelled wait lose a connection.
 #[cfg(target_os = "linux")]
-impl Operation for Accept {
-    type Output = io::Result<Accepted>;
+impl<A: Address> Operation for Accept<A> {
+    type Output = io::Result<Accepted<A>>;
 
     const INTEREST: Interest = Interest::Readable;
     const ATTEMPT_ON_RING: bool = true;
@@ -72,9 +69,9 @@ impl Operation for Accept {
         use std::os::fd::AsRawFd;
         let nonblocking = if self.mode == Mode::Blocking { 0 } else { libc::SOCK_NONBLOCK };
         uninterrupted(|| {
-            self.peer = RawAddr::empty();
+            self.peer = A::empty();
             let fd = self.listener.get().as_raw_fd();
-            let length = self.peer.length_mut_ptr();
+            let length = &raw mut *self.peer.length_mut();
             // SAFETY: both pointers lead into `self.peer`, whose length is the room it has.
             let result = unsafe { libc::accept4(fd, self.peer.as_mut_ptr(), length, libc::SOCK_CLOEXEC | nonblocking) };
             u32::try_from(result).map_err(|_| io::Error::last_os_error())
@@ -95,8 +92,8 @@ impl Operation for Accept {
 }
 
 #[cfg(not(target_os = "linux"))]
-impl Operation for Accept {
-    type Output = io::Result<Accepted>;
+impl<A: Address> Operation for Accept<A> {
+    type Output = io::Result<Accepted<A>>;
 
     const INTEREST: Interest = Interest::Readable;
 
@@ -108,8 +105,7 @@ impl Operation for Accept {
         let (socket, peer) = uninterrupted(|| self.listener.get().accept())?;
         socket.set_nonblocking(true)?;
         self.mode = Mode::NonBlocking;
-        let peer = peer.as_socket().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "peer is neither IPv4 nor IPv6"))?;
-        self.accepted = Some((socket, peer));
+        self.accepted = Some((socket, A::of_socket(&peer)?));
         Ok(0)
     }
 

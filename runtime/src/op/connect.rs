@@ -1,38 +1,22 @@
 //! Connects a socket.
 
 use std::io;
-use std::net::SocketAddr;
 
-use super::{Interest, Operation, SharedSocket};
-
-#[cfg(target_os = "linux")]
-type Address = super::sockaddr::RawAddr;
-#[cfg(not(target_os = "linux"))]
-type Address = SocketAddr;
+use super::{Address, Interest, InternetAddr, Operation, SharedSocket};
 
 /// See the module page.
 #[derive(Debug)]
-pub(crate) struct Connect {
+pub(crate) struct Connect<A: Address = InternetAddr> {
     socket: SharedSocket,
-    address: Address,
+    address: A,
     /// The first attempt was made: later ones ask for its outcome.
     started: bool,
 }
 
-impl Connect {
+impl<A: Address> Connect<A> {
     /// Connects `socket` to `address`.
-    pub(crate) fn new(socket: SharedSocket, address: SocketAddr) -> Self {
-        Self { socket, address: Address::from(address), started: false }
-    }
-
-    #[cfg(target_os = "linux")]
-    fn address(&self) -> io::Result<SocketAddr> {
-        self.address.to_std()
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn address(&self) -> io::Result<SocketAddr> {
-        Ok(self.address)
+    pub(crate) fn new(socket: SharedSocket, address: &A::Std) -> Self {
+        Self { socket, address: A::new(address), started: false }
     }
 
     fn outcome(&self) -> io::Result<u32> {
@@ -56,7 +40,7 @@ fn in_progress(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
-impl Operation for Connect {
+impl<A: Address> Operation for Connect<A> {
     type Output = io::Result<()>;
 
     const INTEREST: Interest = Interest::Writable;
@@ -69,7 +53,8 @@ impl Operation for Connect {
     fn entry(&mut self) -> io_uring::squeue::Entry {
         use std::os::fd::AsRawFd;
         let fd = io_uring::types::Fd(self.socket.get().as_raw_fd());
-        io_uring::opcode::Connect::new(fd, self.address.as_ptr(), self.address.length()).build()
+        let length = *self.address.length_mut();
+        io_uring::opcode::Connect::new(fd, self.address.as_mut_ptr(), length).build()
     }
 
     fn attempt(&mut self) -> io::Result<u32> {
@@ -77,8 +62,10 @@ impl Operation for Connect {
             return self.outcome();
         }
         self.started = true;
-        match self.socket.get().connect(&self.address()?.into()) {
+        match self.socket.get().connect(&self.address.to_socket()?) {
             Ok(()) => Ok(0),
+            // Nothing is under way, so no event will come.
+            Err(error) if A::FULL_IS_SILENT && error.kind() == io::ErrorKind::WouldBlock => Err(super::address::full()),
             Err(error) if in_progress(&error) => Err(io::ErrorKind::WouldBlock.into()),
             Err(error) => Err(error),
         }

@@ -16,8 +16,10 @@
 //! The last line is why a cancelled accept does not leak: its output is a socket, and dropping a socket closes it.
 
 mod accept;
+mod address;
 mod close;
 mod connect;
+mod datagram;
 #[cfg(target_os = "linux")]
 pub(crate) mod file;
 #[cfg(unix)]
@@ -26,32 +28,51 @@ mod message;
 mod nop;
 mod recv;
 mod send;
+#[cfg(unix)]
+mod send_datagram;
 mod send_then_recv;
 mod shutdown;
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 mod sockaddr;
 mod socket;
 #[cfg(target_os = "linux")]
 pub(crate) mod transfer;
+#[cfg(unix)]
+mod unix_addr;
 #[cfg(unix)]
 mod vectors;
 
 use std::io;
 
 pub(crate) use accept::Accept;
+#[cfg(unix)]
+pub(crate) use address::is_full;
+pub(crate) use address::{Address, internet};
 pub(crate) use close::Close;
 pub(crate) use connect::Connect;
+pub use datagram::Received;
+pub(crate) use datagram::{RecvFrom, SendTo};
 #[cfg(unix)]
 pub(crate) use message::{RecvVectored, SendVectored};
 #[cfg(any(target_os = "linux", test))]
 pub(crate) use nop::Nop;
 pub(crate) use recv::Recv;
 pub(crate) use send::Send;
+#[cfg(unix)]
+pub(crate) use send_datagram::SendDatagram;
 pub(crate) use send_then_recv::SendThenRecv;
 pub(crate) use shutdown::Shutdown;
+#[cfg(unix)]
+pub(crate) use sockaddr::InternetAddr;
 pub(crate) use socket::{Mode, Registrar, Registration, SharedSocket};
 #[cfg(unix)]
+pub(crate) use unix_addr::UnixAddr;
+#[cfg(unix)]
 pub(crate) use vectors::Vectors;
+
+/// As the socket layer has it.
+#[cfg(not(unix))]
+pub(crate) type InternetAddr = socket2::SockAddr;
 
 /// What a socket must be before an operation that would block is worth another attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -34,6 +34,16 @@ impl<B: IoBuf> Send<B> {
     }
 }
 
+#[cfg(target_os = "linux")]
+impl<B> Send<B> {
+    #[inline]
+    pub(super) fn entry_with(&self, flags: i32) -> io_uring::squeue::Entry {
+        use std::os::fd::AsRawFd;
+        let fd = io_uring::types::Fd(self.socket.get().as_raw_fd());
+        io_uring::opcode::Send::new(fd, self.pointer, self.length).flags(flags).build()
+    }
+}
+
 impl<B: IoBuf> Operation for Send<B> {
     type Output = BufResult<usize, B>;
 
@@ -46,9 +56,7 @@ impl<B: IoBuf> Operation for Send<B> {
     #[cfg(target_os = "linux")]
     #[inline]
     fn entry(&mut self) -> io_uring::squeue::Entry {
-        use std::os::fd::AsRawFd;
-        let fd = io_uring::types::Fd(self.socket.get().as_raw_fd());
-        io_uring::opcode::Send::new(fd, self.pointer, self.length).flags(FLAGS).build()
+        self.entry_with(FLAGS)
     }
 
     fn attempt(&mut self) -> io::Result<u32> {

@@ -144,6 +144,16 @@ impl SharedSocket {
         inner.socket.take()
     }
 
+    /// The socket alone, and such that its calls wait; the handle if an operation or another handle shares it.
+    pub(crate) fn into_blocking(self) -> Result<Socket, Self> {
+        if self.ensure_mode(Mode::Blocking).is_err() {
+            return Err(self);
+        }
+        let mut inner = Arc::try_unwrap(self.0).map_err(Self)?;
+        inner.deregister();
+        Ok(inner.socket.take().expect("a shared socket is only taken by its last owner"))
+    }
+
     /// The token under which `find` knows this socket; otherwise what `add` registers it as.
     pub(crate) fn registered(
         &self,

@@ -11,7 +11,11 @@ mod files_lost;
 mod limits;
 mod pipe;
 mod send_file;
+mod sockets_lost;
 mod threads;
+mod udp;
+mod unix;
+mod unix_datagrams;
 mod vectored;
 
 use super::{DriverConfig, IoDriver};
