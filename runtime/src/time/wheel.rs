@@ -277,6 +277,18 @@ mod tests {
     }
 
     #[test]
+    fn a_cleared_wheel_waits_for_nothing() {
+        let mut wheel = Wheel::new();
+        let fired = Arc::new(Fired(AtomicU64::new(0)));
+        let mut wakers = Vec::new();
+        wheel.insert(70, fired.clone().into());
+        wheel.insert(SPAN, fired.into());
+        wheel.clear(&mut wakers);
+        assert_eq!(wakers.len(), 2);
+        assert_eq!(wheel.next_tick(), None);
+    }
+
+    #[test]
     fn a_key_of_a_fired_timer_names_nothing() {
         let mut wheel = Wheel::new();
         let fired = Arc::new(Fired(AtomicU64::new(0)));
